@@ -1,0 +1,1 @@
+"""Decide: problem -> plan -> verified plan -> recommendation."""

@@ -1,0 +1,1 @@
+"""Delivery: use cases (service), command line, report."""

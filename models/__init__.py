@@ -1,0 +1,1 @@
+"""Predictors with fit and predict, their intervals and the model store."""

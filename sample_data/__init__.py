@@ -1,0 +1,1 @@
+"""Generator of sample exports of our own making; imports nothing of ours."""

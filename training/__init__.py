@@ -1,0 +1,1 @@
+"""Tune, backtest, gate and promote models."""
