@@ -78,7 +78,8 @@ class FeatureFrame:
 
     def rows(self, mask: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> FeatureFrame:
         """Return the selected rows (boolean mask or positions)."""
-        where = np.flatnonzero(mask) if np.asarray(mask).dtype == bool else np.asarray(mask)
+        selected = np.asarray(mask)
+        where = (np.flatnonzero(selected) if selected.dtype == bool else selected).astype(np.intp)
         return replace(
             self,
             keys=self.keys.iloc[where].reset_index(drop=True),

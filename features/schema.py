@@ -67,11 +67,12 @@ def _sleep(index: int) -> Column:
     )  # fmt: skip
 
 
+# ruff: noqa: E501 - a table reads best with one row per line
 _COLUMNS: tuple[Column, ...] = (
     # power and energy of a data centre
     _power("it_power_kw", "IT equipment with its own fans, at the UPS output"),
     _power("facility_power_kw", "whole site at the utility meter: IT + losses + cooling + rest"),
-    _power("cooling_power_kw", "all cooling: chillers, towers, pumps, fans, DX (or the part that is metered)"),
+    _power("cooling_power_kw", "all cooling that is metered: chillers, towers, pumps, fans, DX"),
     _power("ups_loss_kw", "losses of the UPS"),
     _power("chiller_power_kw", "compressors of the chillers", "state"),
     _power("tower_fan_power_kw", "cooling-tower fans", "state"),

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -48,7 +48,7 @@ class TimeZone:
     def tzinfo(self) -> ZoneInfo | timezone:
         """Return the zone; UTC (identity) where it is unknown."""
         if self.name in ("unknown", "UTC", "Z"):
-            return timezone.utc
+            return UTC
         if self.name[:1] in "+-":
             hours, minutes = self.name[1:].split(":")
             sign = -1 if self.name[0] == "-" else 1

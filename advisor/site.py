@@ -1,0 +1,178 @@
+"""Site: one definition, written by a person (``site.toml``), used alone or in a portfolio.
+
+What it does not declare is asked for, not defaulted, where a safety limit or money depends on it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from features.errors import SiteFileError
+from features.schema import SCHEMA
+from features.telemetry import TimeZone
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class LeverRange(_Strict):
+    """How far a lever may be moved.
+
+    ``lower``, ``upper`` and ``step`` are in the lever's own unit (set-points [degC]).
+    """
+
+    lower: float
+    upper: float
+    step: Positive = 0.5
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.lower > self.upper:
+            raise ValueError(f"lower {self.lower} is above upper {self.upper}")
+        return self
+
+
+class Limits(_Strict):
+    """Safety limits of the site; a customer's own limit overrides the standard's.
+
+    ``server_inlet_temp_c_max`` [degC] binds at the hottest valid sensor plus ``sensor_error_k`` [K].
+    ``prb_utilisation_max`` [1]: cells above it are never put to sleep.
+    """
+
+    server_inlet_temp_c_max: float | None = None
+    server_inlet_temp_c_min: float | None = None
+    sensor_error_k: NotNegative = 0.0
+    pue_max: Annotated[float, Field(ge=1)] | None = None
+    prb_utilisation_max: Share | None = None
+
+
+class Tariff(_Strict):
+    """What energy costs: ``energy_per_kwh`` [currency/kWh] and where the figure comes from."""
+
+    energy_per_kwh: NotNegative
+    source: str = Field(min_length=1)
+
+
+class Carbon(_Strict):
+    """Grid emission factor ``factor_kg_per_kwh`` [kg CO2e/kWh], its source and year."""
+
+    factor_kg_per_kwh: NotNegative
+    source: str = Field(min_length=1)
+    year: int | None = None
+
+
+class Green(_Strict):
+    """``grid_share`` [1]: share of the purchased energy that is green, with its source."""
+
+    grid_share: Share
+    source: str = Field(min_length=1)
+
+
+class Site(_Strict):
+    """One site.
+
+    Parameters
+    ----------
+    id : str
+    kind : {"data-centre", "base-station"}
+    time_zone : str or None
+        IANA name or fixed offset ``+HH:MM`` of the exports' stamps; None: unknown.
+    current : dict
+        Set-points in force, canonical lever name -> value; the baseline of every saving.
+    levers : dict
+        Levers that may be moved, canonical name -> `LeverRange`.
+    energy_unit_kwh : float or None
+        kWh per unit of relative energy; without it base-station savings stay in %.
+
+    Raises
+    ------
+    features.errors.SiteFileError
+        Unknown keys, wrong types, names that are not canonical levers.
+    """
+
+    id: str = Field(min_length=1)
+    name: str = ""
+    kind: Literal["data-centre", "base-station"] = "data-centre"
+    region: str = ""
+    time_zone: str | None = None
+    currency: str = ""
+    hub_node: bool | None = None
+    new_build: bool | None = None
+    standard_racks: Annotated[int, Field(ge=0)] | None = None
+    energy_unit_kwh: Positive | None = None
+    current: dict[str, float] = {}
+    levers: dict[str, LeverRange] = {}
+    limits: Limits = Limits()
+    tariff: Tariff | None = None
+    carbon: Carbon | None = None
+    green: Green | None = None
+    assumed: tuple[str, ...] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                TimeZone(name, assumed=False)
+            except (ValueError, KeyError, OSError) as error:
+                raise ValueError(f"{name!r} is neither an IANA zone nor an offset like +08:00") from error
+        return name
+
+    @field_validator("current", "levers")
+    @classmethod
+    def _canonical_levers(cls, named: dict[str, object]) -> dict[str, object]:
+        for name in named:
+            if name not in SCHEMA or SCHEMA[name].role != "lever":
+                known = ", ".join(c.name for c in SCHEMA.values() if c.role == "lever")
+                raise ValueError(f"{name!r} is not a lever; levers are {known}")
+        return named
+
+    @model_validator(mode="after")
+    def _money_has_currency(self) -> Self:
+        if self.tariff is not None and not self.currency:
+            raise ValueError("a tariff needs 'currency'")
+        return self
+
+
+def read_site(path: Path) -> Site:
+    """Read and check a ``site.toml``.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    Site
+
+    Raises
+    ------
+    features.errors.SiteFileError
+        The file is missing, is not TOML, or breaks the definition; the message names the key.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SiteFileError(
+            "E-SITE-FILE", "there is no such site file", str(path), "give the path of a site.toml"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SiteFileError(
+            "E-SITE-TOML", f"not readable as TOML: {error}", str(path), "correct the file"
+        ) from None
+    try:
+        return Site.model_validate(raw)
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise SiteFileError(
+            "E-SITE-KEY", lines, str(path), "correct these keys; see README, section site.toml"
+        ) from None
