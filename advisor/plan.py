@@ -10,6 +10,8 @@ from typing import Literal
 
 import pandas as pd
 
+from features.issues import DataIssue
+
 PLAN_COLUMNS = (
     "timestamp", "local_timestamp", "site_id", "unit_id", "lever", "current", "recommended", "unit",
 )  # fmt: skip
@@ -272,3 +274,47 @@ class Recommendation:
         raw["saving"] = self.saving.to_dict()
         raw["saving_after_higher_ranked"] = self.saving_after_higher_ranked.to_dict()
         return raw
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What ``advisor advise`` says for one export.
+
+    Parameters
+    ----------
+    plan_table : pandas.DataFrame
+        `PLAN_COLUMNS`, one row per commanded interval, unit and lever.
+    recommendations : tuple of Recommendation
+        Ranked, the largest supported saving first.
+    baseline, planned : Totals
+    saving : Saving
+        Of the whole plan; never the sum of the single actions.
+    verified : tuple of VerifiedPlan
+    issues : tuple of DataIssue
+        What was found while deciding (on top of the telemetry's own issues).
+    provenance : dict
+        Data span, hashes, version, seed, model id.
+    """
+
+    plan_table: pd.DataFrame
+    recommendations: tuple[Recommendation, ...]
+    baseline: Totals
+    planned: Totals
+    saving: Saving
+    verified: tuple[VerifiedPlan, ...]
+    issues: tuple[DataIssue, ...]
+    provenance: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if tuple(self.plan_table.columns) != PLAN_COLUMNS:
+            raise ValueError(f"the plan table must have the columns {PLAN_COLUMNS}")
+
+    def summary(self) -> dict[str, object]:
+        """Return the content of ``summary.json``."""
+        return {
+            "baseline": self.baseline.to_dict(),
+            "planned": self.planned.to_dict(),
+            "saving": self.saving.to_dict(),
+            "verdicts": [v.verdict for v in self.verified],
+            "provenance": self.provenance,
+        }

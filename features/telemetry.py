@@ -144,7 +144,7 @@ class Telemetry:
     @property
     def value_columns(self) -> list[str]:
         """Canonical columns that are present."""
-        return [c for c in self.frame if c not in KEY_COLUMNS]
+        return [str(c) for c in self.frame.columns if c not in KEY_COLUMNS]
 
     @property
     def site_ids(self) -> list[str]:
