@@ -1,0 +1,196 @@
+"""The model store: LightGBM text and JSON beside a card with SHA-256, never pickle.
+
+A damaged LightGBM text can kill the process that loads it, so every byte is checked against the
+card before any parser sees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from features.errors import ModelError
+from features.schema import Kind
+
+CARD = "card.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What made a model directory and how good it is.
+
+    Parameters
+    ----------
+    kind : {"data-centre", "base-station"}
+    data_start, data_end : str
+        Span of the training data, ISO 8601.
+    data_hash : str
+        SHA-256 of the training telemetry.
+    sites : tuple of str
+    interval_s : float
+        Interval of the training telemetry [s].
+    zone : str
+        Time zone of the telemetry, ``unknown`` where assumed.
+    seed : int
+    versions : dict
+        Package -> version.
+    quantities : dict
+        Quantity -> what is known of its models: chosen model, features, schema hash, nominal and
+        measured coverage, held-out errors beside the baselines.
+    notes : tuple of str
+    files : dict
+        File name -> SHA-256; filled by `save`.
+    model_id : str
+        Hash of everything else; filled by `save`.
+    """
+
+    kind: Kind
+    data_start: str
+    data_end: str
+    data_hash: str
+    sites: tuple[str, ...]
+    interval_s: float
+    zone: str
+    seed: int
+    versions: dict[str, str]
+    quantities: dict[str, dict[str, object]]
+    notes: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    model_id: str = ""
+    format: int = FORMAT
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    return {name: version(name) for name in ("energy-advisor", "lightgbm", "scikit-learn", "pandas", "numpy")}
+
+
+def sha256(data: bytes) -> str:
+    """Return the hexadecimal SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def seal(card: ModelCard, files: dict[str, str]) -> ModelCard:
+    """Return the card with the files' checksums and the model id filled in.
+
+    The id depends on content only, so the same data, seed and versions give the same id.
+    """
+    raw = asdict(card)
+    raw["files"] = {name: sha256(text.encode()) for name, text in sorted(files.items())}
+    raw["model_id"] = ""
+    raw["model_id"] = f"{card.kind}-{sha256(json.dumps(raw, sort_keys=True).encode())[:12]}"
+    return _card(raw)
+
+
+def save(directory: Path, card: ModelCard, files: dict[str, str]) -> ModelCard:
+    """Write a model directory; the card comes last, so a directory without one is unfinished.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Created if need be. Files of an earlier model in it are replaced.
+    card : ModelCard
+    files : dict
+        Plain file name -> text.
+
+    Returns
+    -------
+    ModelCard
+        The sealed card.
+
+    Raises
+    ------
+    ModelError
+        The directory cannot be written, or holds something that is not a model.
+    """
+    sealed = seal(card, files)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()) and not (directory / CARD).exists():
+            raise ModelError(
+                "E-MODEL-DIR",
+                "the folder holds files that are not a model",
+                str(directory),
+                "give an empty folder",
+            )
+        stale = (
+            set(json.loads((directory / CARD).read_text())["files"]) if (directory / CARD).exists() else set()
+        )
+        (directory / CARD).unlink(missing_ok=True)
+        for name in stale - set(files):
+            (directory / Path(name).name).unlink(missing_ok=True)
+        for name, text in files.items():
+            _write(directory / name, text)
+        _write(directory / CARD, json.dumps(asdict(sealed), indent=1, sort_keys=True))
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise ModelError(
+            "E-MODEL-WRITE", f"the model cannot be written: {error}", str(directory), "choose another folder"
+        ) from None
+    return sealed
+
+
+def load(directory: Path) -> tuple[ModelCard, dict[str, str]]:
+    """Read a model directory and check every file against the card.
+
+    Raises
+    ------
+    ModelError
+        Codes E-MODEL-MISSING, E-MODEL-CARD, E-MODEL-FORMAT, E-MODEL-DAMAGED.
+    """
+    try:
+        raw = json.loads((directory / CARD).read_text(encoding="utf-8"))
+        card = _card(raw)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(
+            "E-MODEL-MISSING",
+            "there is no model here",
+            str(directory),
+            "run: advisor train PATH --out MODEL_DIR",
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, TypeError, KeyError) as error:
+        raise ModelError(
+            "E-MODEL-CARD", f"card.json is damaged: {error}", str(directory), "train again"
+        ) from None
+    if card.format != FORMAT:
+        raise ModelError(
+            "E-MODEL-FORMAT", f"format {card.format} is not {FORMAT}", str(directory), "train again"
+        )
+    files = {name: _checked(directory / Path(name).name, digest) for name, digest in card.files.items()}
+    if seal(card, files).model_id != card.model_id:
+        raise ModelError(
+            "E-MODEL-DAMAGED", "card.json does not match its own id", str(directory), "train again"
+        )
+    return card, files
+
+
+def _checked(path: Path, digest: str) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError("E-MODEL-DAMAGED", f"a file is missing: {error}", str(path), "train again") from None
+    if sha256(data) != digest:
+        raise ModelError("E-MODEL-DAMAGED", "the file does not match its checksum", str(path), "train again")
+    return data.decode()
+
+
+def _card(raw: dict[str, object]) -> ModelCard:
+    fields = dict(raw)
+    for name in ("sites", "notes"):
+        fields[name] = tuple(fields[name])  # type: ignore[arg-type]
+    return ModelCard(**fields)  # type: ignore[arg-type]
+
+
+def _write(path: Path, text: str) -> None:
+    """Write through a temporary file, so that a reader never sees half of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    Path(temporary).replace(path)
