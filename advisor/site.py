@@ -84,6 +84,8 @@ class Site(_Strict):
     ----------
     id : str
     kind : {"data-centre", "base-station"}
+    country : str
+        ISO 3166 code; "": unknown. It decides which official measures concern the site.
     time_zone : str or None
         IANA name or fixed offset ``+HH:MM`` of the exports' stamps; None: unknown.
     current : dict
@@ -102,6 +104,7 @@ class Site(_Strict):
     id: str = Field(min_length=1)
     name: str = ""
     kind: Literal["data-centre", "base-station"] = "data-centre"
+    country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
     region: str = ""
     time_zone: str | None = None
     currency: str = ""

@@ -18,7 +18,10 @@ Progress = Callable[[str, float], None]
 class Bundle(Protocol):
     """What ``advisor train`` makes and ``predict`` and ``advise`` use."""
 
-    card: ModelCard
+    @property
+    def card(self) -> ModelCard:
+        """What made the models and how good they are."""
+        ...
 
     def predict(self, telemetry: Telemetry, task: Task) -> tuple[list[Prediction], list[DataIssue]]:
         """Return one prediction per quantity, and what had to be said about the data.

@@ -27,7 +27,7 @@ class GbmParameters:
     objective: str = "regression"
     log_target: bool = False
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
 
     def with_(self, **changes: object) -> GbmParameters:
         """Return a copy with some parameters changed."""
@@ -141,3 +141,33 @@ class LinearPlusGbm:
     def predict(self, frame: FeatureFrame) -> FloatArray:
         """Return trend plus correction [unit of the quantity] per row."""
         return self.linear.predict(frame) + self.trees.predict(frame)
+
+
+class Anchored:
+    """A model of the difference from a slow reference, such as last week's mean.
+
+    Load grows and seasons turn: the reference carries the level, the model only the shape.
+
+    Parameters
+    ----------
+    inner : Linear, Gbm or LinearPlusGbm
+    column : str
+        Feature that holds the reference [unit of the quantity].
+    """
+
+    def __init__(self, inner: Linear | Gbm | LinearPlusGbm, column: str) -> None:
+        self.name = inner.name
+        self.inner = inner
+        self.column = column
+
+    def fit(self, frame: FeatureFrame) -> Self:
+        """Fit the inner model on the rows that have a reference."""
+        known = frame.measured()
+        known = known.rows(known.X[self.column].notna().to_numpy())
+        self.inner.fit(replace(known, y=known.y - known.X[self.column]))  # type: ignore[operator]
+        return self
+
+    def predict(self, frame: FeatureFrame) -> FloatArray:
+        """Return reference plus difference [unit of the quantity]; NaN without a reference."""
+        reference: FloatArray = frame.X[self.column].to_numpy(dtype=np.float64)
+        return self.inner.predict(frame) + reference

@@ -1,0 +1,223 @@
+"""Features of a data centre: one builder for training and scoring.
+
+Three tasks, three sets of inputs. *Estimate*: weather, set-points, load, plant temperatures and
+flows of the same step, calendar; never a power meter beyond the load itself, never the target's
+past. *Forecast*: only what is known a day ahead. The target's past stands apart, for baselines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from features.errors import InsufficientDataError, ModelError
+from features.frame import FeatureFrame, FloatArray
+from features.psychrometrics import wet_bulb
+from features.schema import SCHEMA
+from features.telemetry import Telemetry
+
+QUANTITIES = ("facility_power_kw", "it_power_kw", "cooling_power_kw", "pue")
+"""What can be predicted, in the order of reports."""
+
+WEATHER = (
+    "outdoor_dry_bulb_c",
+    "outdoor_wet_bulb_c",
+    "outdoor_dew_point_c",
+    "outdoor_rh_pct",
+    "wind_speed_m_s",
+    "air_pressure_kpa",
+)
+LEVERS = ("zone_set_point_c", "supply_air_set_point_c", "chilled_water_set_point_c")
+LOADS = ("it_power_kw", "thermal_load_kw", "cpu_utilisation")
+PLANT = (
+    "supply_air_temp_c",
+    "room_air_temp_c",
+    "server_inlet_temp_c",
+    "chilled_water_supply_temp_c",
+    "chilled_water_return_temp_c",
+    "condenser_water_temp_c",
+    "chilled_water_flow_l_s",
+)
+HORIZON = pd.Timedelta(hours=24)
+"""How far ahead a forecast looks: nothing younger than this is known to it."""
+
+ANCHOR = "target_week_mean"
+"""Feature that carries the level of a forecast: the mean of the week that ended a day before."""
+
+ForecastOrEstimate = Literal["estimate", "forecast"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Which telemetry columns feed a model; stored with it, so that scoring builds the same frame.
+
+    Parameters
+    ----------
+    quantity : str
+    task : {"estimate", "forecast"}
+    columns : tuple of str
+        Canonical columns taken from the telemetry.
+    """
+
+    quantity: str
+    task: ForecastOrEstimate
+    columns: tuple[str, ...]
+
+
+def supported_quantities(telemetry: Telemetry, least_rows: int = 200) -> list[str]:
+    """Return the quantities measured in at least `least_rows` rows of the site itself."""
+    series = telemetry.frame[telemetry.frame["unit_id"] == ""]
+    return [q for q in QUANTITIES if int(_target(series, q).notna().sum()) >= least_rows]
+
+
+def recipe_for(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate) -> Recipe:
+    """Choose the inputs that the telemetry offers for a quantity.
+
+    Raises
+    ------
+    InsufficientDataError
+        An estimate without load and without weather would be a guess.
+    """
+    wanted = (*WEATHER, *LEVERS, *LOADS, *(PLANT if task == "estimate" else ()))
+    columns = tuple(c for c in wanted if c != quantity and telemetry.has(c))
+    if task == "estimate" and not columns:
+        raise InsufficientDataError(
+            "E-NO-INPUTS",
+            f"{quantity} cannot be estimated: the export holds neither weather, set-points nor a load",
+            ", ".join(telemetry.site_ids[:3]),
+            "export weather and a load meter together with the power",
+        )
+    return Recipe(quantity, task, columns)
+
+
+def build(telemetry: Telemetry, recipe: Recipe) -> FeatureFrame:
+    """Build the features of every row of the sites themselves (unit ``""``).
+
+    A forecast also gets rows for the `HORIZON` after the data's end.
+
+    Parameters
+    ----------
+    telemetry : Telemetry
+    recipe : Recipe
+
+    Returns
+    -------
+    FeatureFrame
+        Rows sorted by site and time; the target is NaN where it was not measured.
+
+    Raises
+    ------
+    ModelError
+        The telemetry lacks a column of the recipe; the message names all of them.
+    """
+    missing = [c for c in recipe.columns if c not in telemetry.frame]
+    if missing:
+        raise ModelError(
+            "E-MODEL-INPUTS",
+            f"the export lacks columns that the model of {recipe.quantity} needs: {', '.join(missing)}",
+            ", ".join(telemetry.site_ids[:3]),
+            "export these columns too, or train a model on such exports",
+        )
+    parts = [_build_site(telemetry, site, recipe) for site in telemetry.site_ids]
+    keys, inputs, target, past = (pd.concat([p[i] for p in parts], ignore_index=True) for i in range(4))
+    return FeatureFrame(keys=keys, X=inputs, quantity=recipe.quantity, y=target["y"], baselines=past)
+
+
+def _build_site(
+    telemetry: Telemetry, site: str, recipe: Recipe
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    measured = telemetry.site_series(site)
+    step = telemetry.interval
+    end = measured.index[-1] + (HORIZON if recipe.task == "forecast" else pd.Timedelta(0))
+    grid = pd.date_range(measured.index[0], end, freq=step)
+    full = measured.reindex(grid)
+    steps_per_day = round(HORIZON / step)
+    target = _target(full, recipe.quantity)
+    past = pd.DataFrame(
+        {
+            "last": target.shift(1),
+            "same_hour_yesterday": target.shift(steps_per_day),
+            "same_hour_last_week": target.shift(7 * steps_per_day),
+        }
+    )
+    local = telemetry.local(grid)
+    if recipe.task == "estimate":
+        inputs = _estimate_inputs(full, recipe)
+        rows = grid.isin(measured.index)
+    else:
+        inputs = _forecast_inputs(full, recipe, target, steps_per_day)
+        rows = np.asarray(grid.isin(measured.index) | (grid > measured.index[-1]))
+    inputs = pd.concat([inputs, _calendar(local, grid)], axis=1)
+    keys = pd.DataFrame({"site_id": site, "unit_id": "", "timestamp": grid})
+    return (
+        keys[rows].reset_index(drop=True),
+        inputs[rows].reset_index(drop=True).astype(np.float64),
+        target.rename("y").to_frame()[rows].reset_index(drop=True),
+        past[rows].reset_index(drop=True),
+    )
+
+
+def _target(rows: pd.DataFrame, quantity: str) -> pd.Series:
+    """Return the quantity; PUE from its two meters where it is not exported."""
+    if quantity in rows and bool(rows[quantity].notna().any()):
+        return rows[quantity]
+    if quantity == "pue" and {"facility_power_kw", "it_power_kw"} <= set(rows.columns):
+        return (rows["facility_power_kw"] / rows["it_power_kw"].where(rows["it_power_kw"] > 0)).rename("pue")
+    return pd.Series(np.nan, index=rows.index, name=quantity)
+
+
+def _estimate_inputs(full: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    inputs = full[list(recipe.columns)].copy()
+    names = set(recipe.columns)
+    if "outdoor_wet_bulb_c" not in names and {"outdoor_dry_bulb_c", "outdoor_rh_pct"} <= names:
+        pressure = inputs["air_pressure_kpa"].to_numpy() if "air_pressure_kpa" in names else 101.325
+        inputs["wet_bulb_from_rh_c"] = wet_bulb(
+            inputs["outdoor_dry_bulb_c"].to_numpy(), inputs["outdoor_rh_pct"].to_numpy(), pressure
+        )
+    load = next((c for c in LOADS if c in names), None)
+    if load:  # thermal inertia: the load of the hours before is known too
+        inputs[f"{load}_before"] = inputs[load].shift(1)
+    if "outdoor_dry_bulb_c" in names:
+        inputs["dry_bulb_day_mean_c"] = _trailing_mean(inputs["outdoor_dry_bulb_c"], full.index)
+    return inputs
+
+
+def _forecast_inputs(
+    full: pd.DataFrame, recipe: Recipe, target: pd.Series, steps_per_day: int
+) -> pd.DataFrame:
+    yesterday = target.shift(steps_per_day)
+    inputs = {
+        "target_yesterday": yesterday,
+        "target_two_days_ago": target.shift(2 * steps_per_day),
+        "target_last_week": target.shift(7 * steps_per_day),
+        "target_day_mean": yesterday.rolling(steps_per_day, min_periods=steps_per_day // 2).mean(),
+        ANCHOR: yesterday.rolling(7 * steps_per_day, min_periods=steps_per_day).mean(),
+    }
+    for name in recipe.columns:
+        role = SCHEMA[name].role
+        if role == "lever" or name in WEATHER:  # the future of both is unknown: the day before stands in
+            inputs[f"{name}_yesterday"] = full[name].shift(steps_per_day)
+    return pd.DataFrame(inputs)
+
+
+def _calendar(local: pd.DatetimeIndex, grid: pd.DatetimeIndex) -> pd.DataFrame:
+    hour = local.hour.to_numpy() + local.minute.to_numpy() / 60
+    day = local.day_of_week.to_numpy()
+    return pd.DataFrame(
+        {
+            "hour_sin": np.sin(2 * np.pi * hour / 24),
+            "hour_cos": np.cos(2 * np.pi * hour / 24),
+            "hour": hour,
+            "day_of_week": day.astype(np.float64),
+            "weekend": (day >= 5).astype(np.float64),
+        },
+        index=grid,
+    )
+
+
+def _trailing_mean(series: pd.Series, index: pd.Index) -> FloatArray:
+    window = pd.Series(series.to_numpy(), index=index).rolling(HORIZON, min_periods=1).mean()
+    return window.to_numpy(dtype=np.float64)

@@ -1,0 +1,180 @@
+"""How a data centre was operated: levers, weather, load and power on one time grid.
+
+The what-if models learn from this view. It keeps every hour of the grid; what was not measured is
+NaN and `usable` says which rows a fit may take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.errors import InsufficientDataError
+from features.frame import FloatArray
+from features.psychrometrics import wet_bulb
+from features.telemetry import Telemetry
+
+AIR_LEVERS = ("zone_set_point_c", "supply_air_set_point_c")
+WATER_LEVERS = ("chilled_water_set_point_c",)
+TRANSIENT_STEPS = 2
+"""Steps after a move of a lever during which rooms and water are still on their way."""
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One site's operation.
+
+    Parameters
+    ----------
+    site_id : str
+    stamps : pandas.DatetimeIndex, shape (n,)
+        UTC, regular.
+    levers : dict
+        Canonical lever name -> set-points [degC], shape (n,); the air lever comes first.
+    dry_bulb_c, wet_bulb_c : numpy.ndarray, shape (n,)
+        Weather [degC]; NaN where unknown.
+    it_kw, facility_kw : numpy.ndarray, shape (n,)
+        Mean power [kW].
+    cooling_kw : numpy.ndarray or None, shape (n,)
+        Cooling power [kW]; None where it is not metered (then all that is not IT counts as overhead).
+    inlet_c : numpy.ndarray or None, shape (n,)
+        Hottest server inlet [degC].
+    hour_of_week : numpy.ndarray of int, shape (n,)
+        0..167, local time.
+    hours : float
+        Length of a step [h].
+    """
+
+    site_id: str
+    stamps: pd.DatetimeIndex
+    levers: dict[str, FloatArray]
+    dry_bulb_c: FloatArray
+    wet_bulb_c: FloatArray
+    it_kw: FloatArray
+    facility_kw: FloatArray
+    cooling_kw: FloatArray | None
+    inlet_c: FloatArray | None
+    hour_of_week: npt.NDArray[np.int64]
+    hours: float
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+    @property
+    def air_lever(self) -> str | None:
+        """Name of the set-point that the server inlet follows, if one is exported."""
+        return next((n for n in self.levers if n in AIR_LEVERS), None)
+
+    @property
+    def overhead_kw(self) -> FloatArray:
+        """Cooling power where metered, else all that is not IT [kW]."""
+        return self.cooling_kw if self.cooling_kw is not None else self.facility_kw - self.it_kw
+
+    @property
+    def usable(self) -> BoolArray:
+        """Rows with levers, weather, IT and facility power."""
+        parts = [*self.levers.values(), self.dry_bulb_c, self.wet_bulb_c, self.it_kw, self.overhead_kw]
+        known = np.isfinite(np.column_stack([*parts, self.facility_kw])).all(axis=1)
+        return np.asarray(known & (self.it_kw > 0), dtype=np.bool_)
+
+    @property
+    def week(self) -> npt.NDArray[np.int64]:
+        """Running week since the first stamp: the block of every bootstrap and split."""
+        days = (self.stamps - self.stamps[0]) // pd.Timedelta(days=7)
+        return days.to_numpy().astype(np.int64)
+
+    def with_levers(self, values: dict[str, FloatArray]) -> Operation:
+        """Return the operation with other set-points [degC]; the measured outcomes stay as they were."""
+        return replace(self, levers={name: values.get(name, old) for name, old in self.levers.items()})
+
+    def only_levers(self, names: tuple[str, ...]) -> Operation:
+        """Return the operation with some of its levers, the air lever first."""
+        return replace(self, levers={name: v for name, v in self.levers.items() if name in names})
+
+    def between(self, start: pd.Timestamp, end: pd.Timestamp) -> Operation:
+        """Return the steps with ``start <= stamp < end``."""
+        return self.rows(np.asarray((self.stamps >= start) & (self.stamps < end)))
+
+    def rows(self, mask: BoolArray) -> Operation:
+        """Return the selected steps."""
+        return replace(
+            self,
+            stamps=self.stamps[mask],
+            levers={name: v[mask] for name, v in self.levers.items()},
+            dry_bulb_c=self.dry_bulb_c[mask],
+            wet_bulb_c=self.wet_bulb_c[mask],
+            it_kw=self.it_kw[mask],
+            facility_kw=self.facility_kw[mask],
+            cooling_kw=None if self.cooling_kw is None else self.cooling_kw[mask],
+            inlet_c=None if self.inlet_c is None else self.inlet_c[mask],
+            hour_of_week=self.hour_of_week[mask],
+        )
+
+
+def operation_of(telemetry: Telemetry, site_id: str) -> Operation:
+    """Build the operation of one site.
+
+    Parameters
+    ----------
+    telemetry : Telemetry
+    site_id : str
+
+    Returns
+    -------
+    Operation
+
+    Raises
+    ------
+    InsufficientDataError
+        IT power, facility power, outdoor weather or set-points are not in the export.
+    """
+    series = telemetry.site_series(site_id)
+    missing = [c for c in ("it_power_kw", "facility_power_kw", "outdoor_dry_bulb_c") if not _has(series, c)]
+    levers = [c for c in (*AIR_LEVERS, *WATER_LEVERS) if _has(series, c)]
+    if not levers:
+        missing.append("a set-point (zone, supply air or chilled water)")
+    if missing:
+        raise InsufficientDataError(
+            "E-ADVICE-INPUTS",
+            f"set-point advice needs columns that are not in the export: {', '.join(missing)}",
+            site_id,
+            "export them together with the power meters, at the same interval",
+        )
+    grid = pd.date_range(series.index[0], series.index[-1], freq=telemetry.interval)
+    full = series.reindex(grid)
+    local = telemetry.local(grid)
+    return Operation(
+        site_id=site_id,
+        stamps=grid,
+        levers={c: _values(full, c) for c in levers},
+        dry_bulb_c=_values(full, "outdoor_dry_bulb_c"),
+        wet_bulb_c=_wet_bulb(full),
+        it_kw=_values(full, "it_power_kw"),
+        facility_kw=_values(full, "facility_power_kw"),
+        cooling_kw=_values(full, "cooling_power_kw") if _has(full, "cooling_power_kw") else None,
+        inlet_c=_values(full, "server_inlet_temp_c") if _has(full, "server_inlet_temp_c") else None,
+        hour_of_week=(local.day_of_week.to_numpy() * 24 + local.hour.to_numpy()).astype(np.int64),
+        hours=telemetry.hours,
+    )
+
+
+def _has(series: pd.DataFrame, column: str) -> bool:
+    return column in series and bool(series[column].notna().any())
+
+
+def _values(series: pd.DataFrame, column: str) -> FloatArray:
+    return series[column].to_numpy(dtype=np.float64)
+
+
+def _wet_bulb(full: pd.DataFrame) -> FloatArray:
+    if _has(full, "outdoor_wet_bulb_c"):
+        return _values(full, "outdoor_wet_bulb_c")
+    if _has(full, "outdoor_rh_pct"):
+        pressure = _values(full, "air_pressure_kpa") if _has(full, "air_pressure_kpa") else 101.325
+        return wet_bulb(_values(full, "outdoor_dry_bulb_c"), _values(full, "outdoor_rh_pct"), pressure)
+    return _values(full, "outdoor_dry_bulb_c")  # without humidity dry bulb carries what is known

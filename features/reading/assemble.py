@@ -1,0 +1,350 @@
+"""Rows of several tables -> one table keyed (site, unit, time): duplicates, grid, amounts, joins."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from features.errors import DataError
+from features.issues import DataIssue
+from features.reading import timeaxis
+from features.reading.convert import ROW, Rows
+from features.reading.ledger import Ledger
+from features.reading.mapping import IGNORE
+from features.reading.numerals import BoolArray, FloatArray
+from features.reading.timeaxis import IntArray
+from features.schema import KEY_COLUMNS, SCHEMA
+
+MICROS_PER_HOUR = 3_600_000_000
+MOST_OFF_GRID = 0.1
+"""Above this share of stamps off the grid the file drifts, and no grid can be claimed."""
+
+
+@dataclass
+class Assembled:
+    """The joined table and where each row's values came from.
+
+    ``sources`` holds per group of like tables its canonical columns and, per row of `frame`, the
+    id of the input row (-1: none).
+    """
+
+    frame: pd.DataFrame
+    interval_us: int
+    sources: list[tuple[frozenset[str], IntArray]]
+    issues: list[DataIssue]
+
+
+@dataclass
+class _Group:
+    """Like tables (same columns, same meaning of amounts) after another."""
+
+    frame: pd.DataFrame
+    amounts: dict[str, str]
+    marks_end: bool
+
+    @property
+    def columns(self) -> list[str]:
+        return [c for c in self.frame if c not in KEY_COLUMNS and c not in (ROW, "_table")]
+
+
+def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
+    """Join converted tables.
+
+    Parameters
+    ----------
+    parts : sequence of Rows
+    ledger : Ledger
+        Takes duplicated rows and rows off the grid.
+
+    Returns
+    -------
+    Assembled
+
+    Raises
+    ------
+    DataError
+        No row could be placed, stamps drift, or files have different intervals.
+    """
+    issues = [i for p in parts for i in p.issues]
+    series = [p for p in parts if p.mapping.time is not None]
+    if not sum(len(p.frame) for p in series):
+        raise DataError(
+            "E-NO-ROWS", "no row could be placed in time", ", ".join(p.mapping.glob for p in series),
+            "see the issues: " + "; ".join(i.evidence for i in issues[:3]),
+        )  # fmt: skip
+    groups = [_sorted_unique(g, ledger, issues) for g in _groups(series)]
+    groups = [g for g in groups if len(g.frame)]
+    if not groups:
+        raise DataError("E-NO-ROWS", "every row contradicts another row of the same time", "", "export again")
+    interval = _interval(groups, ledger, issues)
+    groups = [_on_grid(g, interval, ledger, issues) for g in groups]
+    for group in groups:
+        _amounts(group, interval, issues)
+    result = _joined(groups, interval, issues)
+    _join_attributes(result, [p for p in parts if p.mapping.time is None], ledger)
+    return result
+
+
+def _groups(series: Sequence[Rows]) -> list[_Group]:
+    alike: dict[tuple[object, ...], list[Rows]] = defaultdict(list)
+    for part in series:
+        time = part.mapping.time
+        columns = frozenset((c.canonical, c.aggregation) for c in part.mapping.column if c.canonical != IGNORE)
+        alike[(columns, time is not None and time.marks)].append(part)
+    groups = []
+    for (_, marks), members in alike.items():
+        frame = pd.concat([m.frame.assign(_table=m.table) for m in members], ignore_index=True)
+        amounts = {
+            c.canonical: c.aggregation
+            for c in members[0].mapping.column
+            if c.canonical != IGNORE and c.aggregation in ("sum", "counter")
+        }
+        groups.append(_Group(frame, amounts, marks == "end"))
+    return sorted(groups, key=lambda g: -len(g.frame))
+
+
+def _codes(frame: pd.DataFrame) -> IntArray:
+    """Return one code per (site, unit), in sorted order of the names."""
+    sites, _ = pd.factorize(frame["site_id"], sort=True)
+    units, labels = pd.factorize(frame["unit_id"], sort=True)
+    return (sites * max(len(labels), 1) + units).astype(np.int64)
+
+
+def _micros(frame: pd.DataFrame) -> IntArray:
+    return frame["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
+
+
+# -- duplicates ----------------------------------------------------------------------------------
+def _sorted_unique(group: _Group, ledger: Ledger, issues: list[DataIssue]) -> _Group:
+    """Sort, keep one of identical rows, reject every row of a contradictory key."""
+    codes, micros = _codes(group.frame), _micros(group.frame)
+    order = np.lexsort((group.frame[ROW].to_numpy(), micros, codes))
+    frame = group.frame.iloc[order].reset_index(drop=True)
+    codes, micros = codes[order], micros[order]
+    same_key = np.concatenate([[False], (codes[1:] == codes[:-1]) & (micros[1:] == micros[:-1])])
+    if not same_key.any():
+        return _Group(frame, group.amounts, group.marks_end)
+    same_values = np.concatenate([[False], _equal_to_previous(frame[group.columns])])
+    key = np.cumsum(~same_key)
+    contradictory = np.isin(key, key[same_key & ~same_values])
+    repeated = same_key & ~contradictory
+    rows = frame[ROW].to_numpy()
+    ledger.reject(rows[repeated], "D-DUPLICATE")
+    ledger.reject(rows[contradictory], "D-DUPLICATE")
+    place = _place(frame, np.flatnonzero(same_key)[0])
+    if repeated.any():
+        issues.append(
+            DataIssue(
+                "D-DUPLICATE", "info", place, f"{int(repeated.sum())} rows repeat another row exactly",
+                "nothing: one of each is kept", "the repetitions are rejected", int(repeated.sum()),
+            )
+        )  # fmt: skip
+    if contradictory.any():
+        issues.append(
+            DataIssue(
+                "D-DUPLICATE", "warning", place,
+                f"{int(contradictory.sum())} rows share site, unit and time with a row of other values",
+                "export each interval once; around the end of daylight saving, export UTC or offsets",
+                "all rows of these times are rejected: nobody can say which is right", int(contradictory.sum()),
+            )
+        )  # fmt: skip
+    return _Group(frame[~(repeated | contradictory)].reset_index(drop=True), group.amounts, group.marks_end)
+
+
+def _equal_to_previous(values: pd.DataFrame) -> BoolArray:
+    equal = np.ones(max(len(values) - 1, 0), dtype=bool)
+    for name in values:
+        column = values[name]
+        same = (column.to_numpy()[1:] == column.to_numpy()[:-1]).astype(bool)
+        missing = column.isna().to_numpy()
+        equal &= same | (missing[1:] & missing[:-1])
+    return equal
+
+
+def _place(frame: pd.DataFrame, row: int) -> str:
+    site, unit, stamp = frame.loc[row, list(KEY_COLUMNS)]
+    return f"{site}{'/' + unit if unit else ''}, {stamp:%Y-%m-%d %H:%M}"
+
+
+# -- interval and grid ---------------------------------------------------------------------------
+def _interval(groups: Sequence[_Group], ledger: Ledger, issues: list[DataIssue]) -> int:
+    """Return the common interval [us]."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for group in groups:
+        codes, micros = _codes(group.frame), _micros(group.frame)
+        tables = group.frame["_table"].to_numpy()
+        for table in np.unique(tables):
+            mine = tables == table
+            step = timeaxis.interval_of(codes[mine], micros[mine])
+            if step:
+                found[step].append(ledger.tables[table].file.name)
+    if not found:
+        if any(g.amounts for g in groups if any(SCHEMA[c].unit == "kW" for c in g.amounts)):
+            raise DataError(
+                "E-INTERVAL", "one time only: an energy cannot become a power without the interval's length",
+                "", "export at least two intervals",
+            )  # fmt: skip
+        issues.append(
+            DataIssue(
+                "D-INTERVAL-ASSUMED", "warning", "time column", "no two rows follow each other",
+                "export at least two intervals", "an interval of one hour is assumed", 0,
+            )
+        )  # fmt: skip
+        return MICROS_PER_HOUR
+    if len(found) > 1:
+        listed = "; ".join(f"{pd.Timedelta(s, 'us')}: {', '.join(names[:3])}" for s, names in sorted(found.items()))
+        raise DataError(
+            "E-INTERVAL-MIXED", f"the files have different intervals: {listed}", "",
+            "export all files with one interval, or read them apart",
+        )  # fmt: skip
+    return next(iter(found))
+
+
+def _on_grid(group: _Group, interval: int, ledger: Ledger, issues: list[DataIssue]) -> _Group:
+    codes, micros = _codes(group.frame), _micros(group.frame)
+    off = timeaxis.off_grid(codes, micros, interval)
+    count = int(off.sum())
+    if not count:
+        return group
+    place = _place(group.frame, int(np.flatnonzero(off)[0]))
+    if count > MOST_OFF_GRID * len(off):
+        raise DataError(
+            "E-TIME-DRIFT",
+            f"{count} of {len(off)} stamps do not lie on a grid of {pd.Timedelta(interval, 'us')}", place,
+            "export averages over fixed intervals (for example every 15 minutes on the quarter hour)",
+        )  # fmt: skip
+    ledger.reject(group.frame[ROW].to_numpy()[off], "D-OFF-GRID")
+    issues.append(
+        DataIssue(
+            "D-OFF-GRID", "warning", place,
+            f"{count} of {len(off)} stamps do not lie on the grid of {pd.Timedelta(interval, 'us')}",
+            "export averages over fixed intervals", "the rows are rejected", count,
+        )
+    )  # fmt: skip
+    return _Group(group.frame[~off].reset_index(drop=True), group.amounts, group.marks_end)
+
+
+# -- amounts -------------------------------------------------------------------------------------
+def _amounts(group: _Group, interval: int, issues: list[DataIssue]) -> None:
+    """Turn registers into amounts of the interval, amounts of energy into power, ends into starts."""
+    hours = interval / MICROS_PER_HOUR
+    for canonical, how in group.amounts.items():
+        values = group.frame[canonical].to_numpy(dtype=np.float64)
+        if how == "counter":
+            values = _increments(group, canonical, values, interval, issues)
+        group.frame[canonical] = values / hours if SCHEMA[canonical].unit == "kW" else values
+    if group.marks_end:
+        group.frame["timestamp"] = group.frame["timestamp"] - pd.Timedelta(interval, "us")
+
+
+def _increments(
+    group: _Group, canonical: str, values: FloatArray, interval: int, issues: list[DataIssue]
+) -> FloatArray:
+    """Return what a register gained during each interval.
+
+    A reading stands at its stamp: the interval that starts there ends with the next reading. Where
+    the next one is missing or smaller (reset, exchange, rollover) the gain is unknown.
+    """
+    codes, micros = _codes(group.frame), _micros(group.frame)
+    follows = np.append((codes[1:] == codes[:-1]) & (micros[1:] - micros[:-1] == interval), False)
+    gain = np.append(np.diff(values), np.nan)
+    if group.marks_end:
+        follows = np.insert(follows[:-1], 0, False)
+        gain = np.insert(gain[:-1], 0, np.nan)
+    reset = follows & (gain < 0)
+    if reset.any():
+        issues.append(
+            DataIssue(
+                "D-COUNTER-RESET", "warning", _place(group.frame, int(np.flatnonzero(reset)[0])),
+                f"the register of {canonical} falls {int(reset.sum())} times", "note when meters were exchanged or reset",
+                "the amounts of these intervals are missing", int(reset.sum()),
+            )
+        )  # fmt: skip
+    return np.where(follows & ~reset, gain, np.nan)
+
+
+# -- join ----------------------------------------------------------------------------------------
+def _joined(groups: Sequence[_Group], interval: int, issues: list[DataIssue]) -> Assembled:
+    keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
+    codes, micros = _codes(keys), _micros(keys)
+    order = np.lexsort((micros, codes))
+    new = np.concatenate([[True], (np.diff(codes[order]) != 0) | (np.diff(micros[order]) != 0)])
+    position = np.empty(len(order), dtype=np.int64)
+    position[order] = np.cumsum(new) - 1
+    frame = keys.iloc[order[new]].reset_index(drop=True)
+    names = list(dict.fromkeys(c for g in groups for c in g.columns))
+    values: dict[str, object] = {}
+    starts = np.concatenate([[0], np.cumsum([len(g.frame) for g in groups])])
+    for name in names:
+        holders = [(g, position[a:b]) for g, a, b in zip(groups, starts, starts[1:], strict=False) if name in g.frame]
+        values[name] = _filled(name, holders, len(frame), issues)
+    sources = []
+    for group, a, b in zip(groups, starts, starts[1:], strict=False):
+        ids = np.full(len(frame), -1, dtype=np.int64)
+        ids[position[a:b]] = group.frame[ROW].to_numpy()
+        sources.append((frozenset(group.columns), ids))
+    return Assembled(frame.assign(**values), interval, sources, issues)
+
+
+def _filled(
+    name: str, holders: Sequence[tuple[_Group, IntArray]], rows: int, issues: list[DataIssue]
+) -> FloatArray | pd.Series:
+    """Spread one column over the joined rows; the group with most rows goes first."""
+    if SCHEMA[name].text:
+        text = np.full(rows, None, dtype=object)
+        for group, position in reversed(holders):
+            text[position] = group.frame[name].to_numpy(dtype=object)
+        return pd.Series(text, dtype="str")
+    result = np.full(rows, np.nan)
+    conflicts = 0
+    for group, position in holders:
+        new = group.frame[name].to_numpy(dtype=np.float64)
+        old = result[position]
+        conflicts += int((np.isfinite(old) & np.isfinite(new) & (old != new)).sum())
+        result[position] = np.where(np.isfinite(old), old, new)
+    if conflicts:
+        issues.append(
+            DataIssue(
+                "D-COLUMN-TWICE", "warning", name, f"two files give {name} with other values in {conflicts} rows",
+                'set one of the two columns to "ignore" in mapping.toml', "the longer file's values are used", conflicts,
+            )
+        )  # fmt: skip
+    return result
+
+
+def _join_attributes(result: Assembled, parts: Sequence[Rows], ledger: Ledger) -> None:
+    """Repeat each unit's attributes on its rows; contradictory attributes are rejected."""
+    for part in parts:
+        keys = ["site_id", "unit_id"] if part.mapping.unit_column else ["site_id"]
+        names = [c for c in part.frame if c in SCHEMA and c not in result.frame]
+        if not names or not part.mapping.site_column:
+            continue
+        same = part.frame.duplicated([*keys, *names], keep="first")
+        distinct = part.frame[~same]
+        clash = distinct.loc[distinct.duplicated(keys, keep=False), keys]
+        wrong = pd.MultiIndex.from_frame(part.frame[keys]).isin(pd.MultiIndex.from_frame(clash))
+        out = same.to_numpy() | wrong
+        if out.any():
+            ledger.reject(part.frame[ROW].to_numpy()[out], "D-DUPLICATE")
+            result.issues.append(
+                DataIssue(
+                    "D-DUPLICATE", "warning", part.mapping.glob, f"{int(out.sum())} rows describe a unit again",
+                    "describe each unit once", "the repetitions (contradictions: all of them) are rejected",
+                    int(out.sum()),
+                )
+            )  # fmt: skip
+        joined = result.frame[keys].merge(part.frame.loc[~out, [*keys, *names]], on=keys, how="left")
+        for name in names:
+            result.frame[name] = joined[name].to_numpy() if not SCHEMA[name].text else joined[name].astype("str")
+        bare = int((joined[names].isna().all(axis=1) & (result.frame["unit_id"] != "")).sum())
+        if bare:
+            result.issues.append(
+                DataIssue(
+                    "D-ATTRIBUTES-MISSING", "warning", part.mapping.glob, f"{bare} rows belong to units without attributes",
+                    "add these units to the file", "their attributes are missing", bare,
+                )
+            )  # fmt: skip

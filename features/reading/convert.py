@@ -1,0 +1,229 @@
+"""Raw table + its mapping -> rows with keys and canonical values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.errors import MappingFileError
+from features.issues import DataIssue
+from features.reading import numerals, timeaxis
+from features.reading.ledger import Ledger
+from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, TimeMapping
+from features.reading.numerals import BoolArray, FloatArray
+from features.reading.tabular import RawTable
+from features.reading.timeaxis import IntArray, StampArray
+from features.schema import SCHEMA
+
+ROW = "_row"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Placed rows of one table.
+
+    ``frame`` has ``site_id``, ``unit_id``, ``timestamp`` (datetime64[us], UTC or wall-clock; absent for
+    attributes), the canonical columns and the row id. Sums and registers are still amounts.
+    """
+
+    table: int
+    frame: pd.DataFrame
+    mapping: FileMapping
+    issues: tuple[DataIssue, ...]
+
+
+def convert(table: int, ledger: Ledger, zone: str) -> Rows:
+    """Convert one table of the ledger.
+
+    Parameters
+    ----------
+    table : int
+        Position in the ledger.
+    ledger : Ledger
+        Takes rows and values that are left out.
+    zone : str
+        Zone of wall-clock stamps; ``unknown`` keeps them.
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    MappingFileError
+        The mapping names a column that the file does not have.
+    """
+    work = _Conversion(table, ledger)
+    frame = work.frame(zone)
+    return Rows(table, frame, work.mapping, tuple(work.issues))
+
+
+class _Conversion:
+    """One table on its way: the ledger takes what is left out, `issues` says so."""
+
+    def __init__(self, table: int, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.raw: RawTable = ledger.tables[table]
+        self.mapping: FileMapping = ledger.mappings[table]
+        self.ids = ledger.ids(table)
+        self.issues: list[DataIssue] = []
+        _check_headers(self.raw, self.mapping)
+        ledger.reject(ledger.broken_ids(table), "D-ROW-RAGGED")
+        if self.raw.broken:
+            self.issues.append(_ragged(self.raw))
+
+    def frame(self, zone: str) -> pd.DataFrame:
+        """Return the placed rows."""
+        mapping = self.mapping
+        sites = _key(self.raw, mapping.site_column, mapping.site)
+        units = _key(self.raw, mapping.unit_column, mapping.unit_id)
+        placed = sites.notna().to_numpy() & units.notna().to_numpy()
+        self._reject(~placed, "D-NO-KEY", "rows without site or unit")
+        columns: dict[str, object] = {"site_id": sites, "unit_id": units}
+        if mapping.time is not None:
+            stamps = self._stamps(mapping.time, zone, placed)
+            columns["timestamp"] = stamps
+            placed &= ~np.isnat(stamps)
+        columns |= self._values(placed)
+        columns[ROW] = self.ids
+        return pd.DataFrame(columns)[placed].reset_index(drop=True)
+
+    def _reject(self, where: BoolArray, code: str, what: str) -> None:
+        count = int(where.sum())
+        if not count:
+            return
+        self.ledger.reject(self.ids[where], code)
+        first = int(self.raw.lines[np.flatnonzero(where)[0]])
+        self._note(code, "error", f"row {first}", f"{count} {what}", "the rows are rejected", count)
+
+    def _note(self, code: str, severity: str, place: str, evidence: str, effect: str, rows: int) -> None:
+        remedy = "nothing: rows are sorted by time" if severity == "info" else "correct the export, or ignore the column"
+        self.issues.append(
+            DataIssue(code, severity, f"{self.raw.file.name}, {place}", evidence, remedy, effect, rows)  # type: ignore[arg-type]
+        )
+
+    def _stamps(self, time: TimeMapping, zone: str, keyed: BoolArray) -> StampArray:
+        column = self.raw.data[time.columns[0]]
+        if len(time.columns) > 1:
+            column = timeaxis.with_time_of_day(column, self.raw.data[time.columns[1]])
+        stamps = timeaxis.parse(column, time.order)
+        unread = keyed & np.isnat(stamps.wall)
+        self._reject(unread, "D-NO-STAMP", f"rows without a readable time in {time.columns[0]!r}")
+        if stamps.offset_s is not None:
+            bare = keyed & ~unread & np.isnan(stamps.offset_s)
+            self._reject(bare, "D-NO-OFFSET", "stamps without offset among stamps with one")
+            stamps.wall[bare] = timeaxis.NAT
+        codes = _codes(self.raw, self.mapping)
+        utc = timeaxis.to_utc(stamps, zone, codes)
+        lost = keyed & np.isnat(utc) & ~np.isnat(stamps.wall)
+        self._reject(lost, "D-ZONE-DST", f"stamps that the clocks of {zone} skip, or repeat without order")
+        self._note_disorder(utc, codes, keyed)
+        return utc
+
+    def _note_disorder(self, utc: StampArray, codes: IntArray, keyed: BoolArray) -> None:
+        known = keyed & ~np.isnat(utc)
+        steps = np.diff(utc[known].astype(np.int64))
+        back = int(((steps < 0) & (np.diff(codes[known]) == 0)).sum())
+        if back:
+            what = f"{back} rows are earlier than the row before them"
+            self._note("D-DISORDER", "info", "time column", what, "none", back)
+
+    def _values(self, placed: BoolArray) -> dict[str, object]:
+        by_canonical: dict[str, list[ColumnMapping]] = {}
+        for column in self.mapping.column:
+            if column.canonical != IGNORE:
+                by_canonical.setdefault(column.canonical, []).append(column)
+        result: dict[str, object] = {}
+        for canonical, sources in by_canonical.items():
+            if SCHEMA[canonical].text:
+                result[canonical] = _key(self.raw, sources[0].source, "")
+            else:
+                result[canonical] = combined([self._numbers(c, placed) for c in sources], sources[0].combine)
+        return result
+
+    def _numbers(self, column: ColumnMapping, placed: BoolArray) -> FloatArray:
+        cells = self.raw.data[column.source]
+        found = numerals.parse(cells, self.mapping.decimal)
+        wrong = found.wrong & placed
+        count = int(wrong.sum())
+        if count:
+            self.ledger.quarantine(self.ids[wrong], column.source, "D-NOT-A-NUMBER")
+            first = int(np.flatnonzero(wrong)[0])
+            self._note(
+                "D-NOT-A-NUMBER", "error", f"row {self.raw.lines[first]}, column {column.source!r}",
+                f"{count} cells are not numbers; the first is {str(cells[first].as_py())[:60]!r}",
+                "the values are missing (quarantined)", count,
+            )  # fmt: skip
+        return found.values * column.factor + column.offset
+
+
+def _check_headers(raw: RawTable, mapping: FileMapping) -> None:
+    named = [c.source for c in mapping.column if c.canonical != IGNORE]
+    named += [h for h in (mapping.site_column, mapping.unit_column) if h]
+    named += list(mapping.time.columns) if mapping.time else []
+    missing = [h for h in named if h not in raw.headers]
+    if missing:
+        raise MappingFileError(
+            "E-MAPPING-HEADER", f"the file has no column {', '.join(map(repr, missing))}", raw.file.name,
+            f"correct 'source' in the mapping; the file has: {', '.join(raw.headers)}",
+        )  # fmt: skip
+
+
+def _ragged(raw: RawTable) -> DataIssue:
+    line, text = raw.broken[0]
+    return DataIssue(
+        "D-ROW-RAGGED", "error", f"{raw.file.name}, row {line}",
+        f"{len(raw.broken)} rows do not have the header's {len(raw.headers)} cells; the first is {text[:80]!r}",
+        "correct these rows; a number with a decimal comma inside a comma-separated file needs quotes",
+        "the rows are rejected", len(raw.broken),
+    )  # fmt: skip
+
+
+def _key(raw: RawTable, source: str, constant: str) -> pd.Series:
+    """Return identifiers as text: 7.0 of a workbook is ``7``, blanks at the ends do not count."""
+    if not source:
+        return pd.Series([constant] * raw.data.num_rows, dtype="str")
+    column = raw.data[source]
+    if pa.types.is_floating(column.type):
+        whole = pc.all(pc.fill_null(pc.equal(pc.floor(column), column), True)).as_py()
+        column = column.cast(pa.int64(), safe=False) if whole else column
+    text = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    return pd.Series(text.to_pandas(), dtype="str").reset_index(drop=True)
+
+
+def _codes(raw: RawTable, mapping: FileMapping) -> IntArray:
+    """Return one code per (site, unit)."""
+    codes = np.zeros(raw.data.num_rows, dtype=np.int64)
+    for header in (mapping.site_column, mapping.unit_column):
+        if header:
+            part, labels = pd.factorize(raw.data[header].to_pandas())
+            codes = codes * (len(labels) + 1) + part
+    return codes
+
+
+def combined(arrays: list[FloatArray], how: str) -> FloatArray:
+    """Return several sources of one column as one.
+
+    Parameters
+    ----------
+    arrays : list of numpy.ndarray, shape (rows,)
+    how : {"", "sum", "mean", "max"}
+        A sum needs every part; mean and maximum take those present.
+    """
+    if len(arrays) == 1:
+        return arrays[0]
+    stack: npt.NDArray[np.float64] = np.stack(arrays)
+    present = np.isfinite(stack)
+    if how == "max":
+        highest = np.where(present, stack, -np.inf).max(axis=0)
+        return np.where(present.any(axis=0), highest, np.nan)
+    if how == "mean":
+        count = present.sum(axis=0)
+        return np.where(count > 0, np.where(present, stack, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    return np.asarray(stack.sum(axis=0), dtype=np.float64)

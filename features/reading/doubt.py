@@ -1,0 +1,190 @@
+"""Doubt about units: physics decides where it can, and asks where it cannot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.reading.units import UNITS, Unit, candidates, line_to
+from features.schema import SCHEMA
+
+FloatArray = npt.NDArray[np.float64]
+
+USUAL: dict[str, tuple[float, float]] = {
+    "zone_set_point_c": (10, 40), "supply_air_set_point_c": (8, 38), "chilled_water_set_point_c": (3, 30),
+    "supply_air_temp_c": (5, 42), "room_air_temp_c": (8, 55), "server_inlet_temp_c": (8, 48),
+    "chilled_water_supply_temp_c": (1, 36), "chilled_water_return_temp_c": (3, 45),
+    "condenser_water_temp_c": (3, 48), "outdoor_dry_bulb_c": (-40, 50), "outdoor_wet_bulb_c": (-40, 36),
+    "outdoor_dew_point_c": (-50, 34), "outdoor_rh_pct": (2, 105), "air_pressure_kpa": (55, 109),
+    "bandwidth_mhz": (1, 400),
+}  # fmt: skip
+"""Where the middle of an ordinary series lies [canonical unit]: narrower than the physical bounds."""
+
+ASKED = ("kW", "W", "kWh", "degC")
+"""Canonical units whose doubt stops the reading; other doubtful columns are left out and listed."""
+
+_UNTOUCHED = frozenset({"antennas", "pue"})
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something that only the user can answer, and the lines of ``mapping.toml`` that answer it."""
+
+    code: str
+    text: str
+    where: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The unit chosen for a column.
+
+    ``unit`` is None where it stays open; then ``ask`` says what is open.
+    """
+
+    unit: Unit | None
+    evidence: str
+    ask: str = ""
+
+
+def decide_unit(
+    canonical: str, declared: Unit | None, values: FloatArray, siblings: Sequence[Unit] = (), header: str = ""
+) -> Verdict:
+    """Weigh a column's declared unit against its values, or find the unit from the values.
+
+    Parameters
+    ----------
+    canonical : str
+    declared : Unit or None
+        What header or unit row says.
+    values : numpy.ndarray, shape (rows,)
+        In the source's unit; NaN where missing.
+    siblings : sequence of Unit
+        Units of the same dimension already certain in the same file.
+    header : str
+
+    Returns
+    -------
+    Verdict
+    """
+    target = SCHEMA[canonical].unit
+    if target == "rel" or canonical in _UNTOUCHED or not target:
+        return Verdict(declared or UNITS["rel" if target == "rel" else "1"], "taken as exported")
+    found = values[np.isfinite(values)]
+    if not len(found):
+        return Verdict(declared or candidates(canonical)[0], "the column is empty")
+    if target in ("1", "%"):
+        return _share(canonical, declared, found)
+    fitting = [u for u in candidates(canonical) if _usual(canonical, u, found)]
+    if declared is not None:
+        return _confirm(canonical, declared, found, fitting)
+    if canonical in USUAL and len(fitting) == 1:
+        return Verdict(fitting[0], f"{_span(found)}: only {fitting[0].symbol} is usual for {canonical}")
+    agreed = {u.symbol for u in siblings}
+    if len(agreed) == 1 and (not fitting or next(iter(agreed)) in {u.symbol for u in fitting}):
+        symbol = agreed.pop()
+        if target == "degC":
+            return Verdict(UNITS[symbol], f"the file's other temperatures are in {symbol}")
+    if target == "degC" and re.search(r"[\u4e00-\u9fff]", header):
+        return Verdict(UNITS["degC"], "Chinese header: °C")
+    choices = [u.symbol for u in (fitting if canonical in USUAL and fitting else candidates(canonical))]
+    if not re.search("energy|consumption|kwh|电量|能耗", header.casefold()):
+        choices = [c for c in choices if UNITS[c].dimension != "energy"] or choices
+    return Verdict(None, "", f"the unit of {header!r} ({canonical}) is not given; {_span(found)}; is it {_or(choices)}?")
+
+
+def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:
+    """Percent or fraction: values above 1 cannot be fractions, values that never exceed 1 are hardly percent."""
+    top = float(np.max(found))
+    fraction, percent = UNITS["1"], UNITS["%"]
+    if declared is None:
+        if top <= 1.0 + 1e-6:
+            return Verdict(fraction, f"no value exceeds 1 (largest {top:g}): a fraction")
+        if top <= 110.0:
+            return Verdict(percent, f"values reach {top:g}: percent")
+        return Verdict(None, "", f"{canonical} reaches {top:g}: neither a fraction nor percent; what unit is it in?")
+    usual = USUAL.get(canonical)
+    small = top <= 1.0 and float(np.median(found)) > 0.0 and (usual is None or usual[0] > 1.0)
+    if declared.dimension == "percent" and small and len(found) >= 12:
+        return Verdict(None, "", f"the header says %, but no value exceeds 1 (largest {top:g}); is it % or a fraction (1)?")
+    if declared.dimension == "ratio" and float(np.quantile(found, 0.5)) > 1.5:
+        return Verdict(None, "", f"the name says a fraction, but the values reach {top:g}; is it % or a fraction (1)?")
+    return Verdict(declared, "declared in the header")
+
+
+def _confirm(canonical: str, declared: Unit, found: FloatArray, fitting: Sequence[Unit]) -> Verdict:
+    if canonical not in USUAL:
+        return Verdict(declared, "declared in the header")
+    low, high = USUAL[canonical]
+    factor, offset = line_to(canonical, declared)
+    middle = float(np.median(found)) * factor + offset
+    others = [u for u in fitting if u.symbol != declared.symbol]
+    if low <= middle <= high or not others:
+        return Verdict(declared, "declared in the header, and the values are usual for it")
+    choices = [declared.symbol, *(u.symbol for u in others)]
+    return Verdict(
+        None, "",
+        f"the header declares {declared.symbol}, but {_span(found)}, which is unusual for {canonical}; is it {_or(choices)}?",
+    )  # fmt: skip
+
+
+def _usual(canonical: str, unit: Unit, found: FloatArray) -> bool:
+    if canonical not in USUAL:
+        return False
+    low, high = USUAL[canonical]
+    factor, offset = line_to(canonical, unit)
+    q05, q95 = np.quantile(found, (0.05, 0.95)) * factor + offset
+    return bool(low <= q05 and q95 <= high)
+
+
+def is_counter(values: FloatArray, keys: npt.NDArray[np.int64], micros: npt.NDArray[np.int64]) -> bool:
+    """Whether a column is a register that only grows, rather than the amount of each interval.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (rows,)
+    keys : numpy.ndarray
+        Code of each row's unit.
+    micros : numpy.ndarray
+        Stamps [us].
+    """
+    order = np.lexsort((micros, keys))
+    kept = order[np.isfinite(values[order])]
+    steps = np.diff(values[kept])[keys[kept][1:] == keys[kept][:-1]]
+    if len(steps) < 10:
+        return False
+    up = steps[steps > 0]
+    if len(up) < 5 or float((steps < 0).mean()) > 0.02:
+        return False
+    return float(np.median(np.abs(values[kept]))) > 5.0 * float(np.median(up))
+
+
+def scale_doubt(facility: FloatArray, it: FloatArray) -> str:
+    """Return a question where two powers of one site differ by about a thousand; else ``""``.
+
+    Parameters
+    ----------
+    facility, it : numpy.ndarray
+        Facility (or cooling) power and IT power [kW].
+    """
+    both = (facility > 0) & (it > 0)
+    if int(both.sum()) < 3:
+        return ""
+    ratio = float(np.median(facility[both] / it[both]))
+    for factor in (1e3, 1e-3, 1e6, 1e-6):
+        if 0.8 <= ratio / factor <= 6.0:
+            return f"facility power / IT power is {ratio:.3g} (median): one of the two is probably off by {factor:g}"
+    return ""
+
+
+def _span(found: FloatArray) -> str:
+    return f"values from {np.min(found):g} to {np.max(found):g}, median {np.median(found):g}"
+
+
+def _or(choices: Sequence[str]) -> str:
+    return " or ".join(dict.fromkeys(choices))

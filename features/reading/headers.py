@@ -1,0 +1,149 @@
+"""Headers -> meanings: the vocabulary applied to a column name."""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from features.reading.units import Unit, accepts, find_unit
+from features.schema import SCHEMA, Kind
+
+KEY_ROLES = ("@time", "@time-end", "@date", "@hour", "@site", "@unit", "@ignore")
+STATION_ENERGY = "@station-energy"
+
+_QUANTITY_WORD = {
+    "kW": r"power|energy|load|demand|consumption|usage|electric|kw|功率|用电|电量|能耗|负荷|负载|冷量",
+    "W": r"power|功率",
+    "degC": r"temp|inlet|bulb|wet|dew|set ?point|oat|sat|rat|chws|chwr|cws|ecwt|温度|温|设定",
+}
+_BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the vocabulary."""
+
+    pattern: re.Pattern[str]
+    canonical: str
+    kind: str
+    confidence: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a header means; ``unit`` is what the header declares, None where it declares none."""
+
+    canonical: str
+    confidence: float
+    unit: Unit | None
+    evidence: str
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> tuple[Entry, ...]:
+    """Return the vocabulary in its order: the first entry that fits counts."""
+    text = files("features.reading").joinpath("vocabulary.csv").read_text(encoding="utf-8")
+    return tuple(
+        Entry(re.compile(row["pattern"]), row["canonical"], row["kind"], float(row["confidence"]), row["unit"])
+        for row in csv.DictReader(text.splitlines())
+    )
+
+
+def words_of(text: str) -> str:
+    """Return a header as plain lower-case words: ``ESMode1`` -> ``es mode1``.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    plain = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain)
+    plain = re.sub(r"([A-Z]{2,})([A-Z][a-z])", r"\1 \2", plain) if not plain.startswith("TX") else plain
+    plain = re.sub(r"[^\w#]+|_+", " ", plain.replace("%", " pct "))
+    return " ".join(plain.casefold().split())
+
+
+def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
+    """Return the ways to split a header into words and unit: (words, unit, unit text)."""
+    plain = unicodedata.normalize("NFKC", header.replace("º", "°"))
+    found: list[tuple[str, Unit | None, str]] = []
+    for inner in _BRACKETS.findall(plain):
+        unit = find_unit(inner)
+        if unit is not None:
+            rest = _BRACKETS.sub(lambda m, inner=inner: " " if m.group(1) == inner else m.group(0), plain)  # type: ignore[misc]
+            found.append((words_of(rest), unit, inner))
+    tokens = [t for t in re.split(r"[_\s,;:\[\](){}（）]+|(?<=[a-z]{2})(?=[A-Z]{1,2}[a-z]?$)|(?<=[\u4e00-\u9fff])(?=[A-Za-z°%]+$)", plain) if t]
+    for count in (2, 1):
+        if len(tokens) > count:
+            tail = " ".join(tokens[-count:])
+            unit = find_unit(tail)
+            if unit is not None:
+                found.append((words_of(" ".join(tokens[:-count])), unit, tail))
+    found.append((words_of(plain), None, ""))
+    return found
+
+
+def match(header: str, kind: Kind | str = "") -> Match | None:
+    """Return what a header means, or None.
+
+    Parameters
+    ----------
+    header : str
+    kind : str
+        Only entries of this kind (and of both) count; ``""``: all.
+
+    Returns
+    -------
+    Match or None
+    """
+    exact = header.strip().casefold()
+    if exact in SCHEMA and SCHEMA[exact].kind in ("", kind or SCHEMA[exact].kind):
+        return Match(exact, 1.0, _canonical_unit(exact), "the canonical name itself")
+    for words, unit, unit_text in _readings(header):
+        for entry in vocabulary():
+            if entry.kind and kind and entry.kind != kind:
+                continue
+            if entry.pattern.search(words) and _fits(entry, words, unit):
+                said = f"{words!r} read as {entry.canonical}" + (f", unit {unit_text!r}" if unit else "")
+                declared = unit or (find_unit(entry.unit) if entry.unit and entry.unit != "1" else None)
+                return Match(entry.canonical, entry.confidence, declared, said)
+    return None
+
+
+def _canonical_unit(canonical: str) -> Unit | None:
+    return find_unit(SCHEMA[canonical].unit) if SCHEMA[canonical].unit else None
+
+
+def _fits(entry: Entry, words: str, unit: Unit | None) -> bool:
+    if entry.canonical.startswith("@"):
+        if entry.canonical == STATION_ENERGY:
+            return unit is None or unit.dimension in ("energy", "power", "relative")
+        return unit is None
+    column = SCHEMA[entry.canonical]
+    if unit is not None:
+        return accepts(entry.canonical, unit)
+    if entry.unit:
+        return True
+    quantity = _QUANTITY_WORD.get(column.unit)
+    return quantity is None or re.search(quantity, words) is not None
+
+
+@lru_cache(maxsize=4096)
+def _known(header: str) -> float:
+    found = match(header)
+    return 0.0 if found is None or found.canonical == "@ignore" else found.confidence
+
+
+def header_score(cells: Sequence[str]) -> float:
+    """Return how much a row of cells looks like column names that we know."""
+    return sum(_known(c) for c in cells if 0 < len(c.strip()) <= 200)

@@ -1,0 +1,322 @@
+"""Judge placed values by physics: what cannot be is taken out and reported, what is odd is reported.
+
+Rules (documented, in this order):
+
+* power below zero where it can only be consumed, and values outside the schema's physical bounds:
+  taken out;
+* facility power below 99 % of IT power: both are taken out, nobody can say which is wrong;
+  between 99 % and 100 % is within the tolerance of meters: kept, reported;
+* wet bulb more than 0.5 K above dry bulb: taken out (both) where it is rare; where it is common
+  (over 5 % of rows) the two are different places or a biased pair: kept, reported;
+* the same value for 24 h or longer in a column that otherwise moves: taken out. Set-points, modes and
+  attributes are exempt; zero is exempt where it means "off", and the end of the range where
+  equipment runs at full speed or air is saturated;
+* parts larger than their total, and gaps: kept, reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.issues import DataIssue, Severity
+from features.reading.ledger import Ledger
+from features.reading.numerals import BoolArray, FloatArray
+from features.schema import SCHEMA, Kind
+
+IntArray = npt.NDArray[np.int64]
+
+PUE_TOLERANCE = 0.01
+"""Share by which metered facility power may lie below IT power [1]."""
+WET_BULB_TOLERANCE_K = 0.5
+COMMON_SHARE = 0.05
+STUCK_HOURS = 24.0
+STUCK_CHANCE = 1e-3
+"""A run is stuck where its chance, from the column's own share of repeats, is below this."""
+MOSTLY_REPEATS = 0.3
+"""Columns that repeat more often than this follow a set-point or a coarse scale: no verdict."""
+PARTS_TOLERANCE = 0.02
+
+_OFF_IS_ZERO = frozenset(
+    {
+        "chiller_power_kw", "tower_fan_power_kw", "pump_power_kw", "fan_power_kw", "dx_power_kw", "evaporative_power_kw",
+        "cooling_power_kw", "pv_power_kw", "grid_power_kw", "battery_soc_kwh", "water_m3", "wind_speed_m_s",
+        "chilled_water_flow_l_s", "thermal_load_kw", "prb_utilisation", "cpu_utilisation", "green_share",
+        "price_per_kwh",
+    }
+)  # fmt: skip
+_SATURATES = _OFF_IS_ZERO - {"cooling_power_kw", "price_per_kwh", "wind_speed_m_s"} | {"outdoor_rh_pct"}
+"""Columns that rest at the end of their range: equipment at full speed, saturated air."""
+_COOLING_PARTS = (
+    "chiller_power_kw", "tower_fan_power_kw", "pump_power_kw", "fan_power_kw", "dx_power_kw", "evaporative_power_kw",
+)  # fmt: skip
+
+
+@dataclass
+class Judged:
+    """The table under judgement; values are taken out in place and entered in the ledger."""
+
+    frame: pd.DataFrame
+    interval_us: int
+    kind: Kind
+    sources: Sequence[tuple[frozenset[str], IntArray]]
+    ledger: Ledger
+    issues: list[DataIssue]
+
+    def has(self, *names: str) -> bool:
+        """Whether every column is present."""
+        return all(n in self.frame for n in names)
+
+    def values(self, name: str) -> FloatArray:
+        """Return a column."""
+        return self.frame[name].to_numpy(dtype=np.float64)
+
+    def take_out(self, where: BoolArray, name: str, code: str) -> None:
+        """Set values to missing and enter their input rows in the ledger."""
+        array = self.values(name).copy()
+        array[where] = np.nan
+        self.frame[name] = array
+        for columns, ids in self.sources:
+            if name in columns:
+                rows = ids[where]
+                self.ledger.quarantine(rows[rows >= 0], name, code)
+
+    def note(
+        self, code: str, severity: Severity, where: BoolArray, column: str, evidence: str, remedy: str, effect: str
+    ) -> None:
+        """Add an issue placed at the first and last row concerned."""
+        rows = np.flatnonzero(where)
+        first, last = self.frame.iloc[rows[0]], self.frame.iloc[rows[-1]]
+        unit = f"/{first['unit_id']}" if first["unit_id"] else ""
+        sites = self.frame["site_id"].iloc[rows].nunique()
+        more = f" and {sites - 1} more sites" if sites > 1 else ""
+        place = (
+            f"{first['site_id']}{unit}{more}, {column}, "
+            f"{first['timestamp']:%Y-%m-%d %H:%M} to {last['timestamp']:%Y-%m-%d %H:%M}"
+        )
+        self.issues.append(DataIssue(code, severity, place, evidence, remedy, effect, len(rows)))
+
+
+def judge(table: Judged) -> None:
+    """Apply every rule; issues are added, impossible values become NaN.
+
+    Parameters
+    ----------
+    table : Judged
+    """
+    for name in [c for c in table.frame if c in SCHEMA and not SCHEMA[c].text]:
+        _bounds(table, name)
+    _pue(table)
+    _wet_bulb(table)
+    for name in [c for c in table.frame if c in SCHEMA]:
+        _stuck(table, name)
+    _parts(table)
+    _gaps(table)
+
+
+def _bounds(table: Judged, name: str) -> None:
+    column, values = SCHEMA[name], table.values(name)
+    low, high = values < column.lower, values > column.upper
+    power = column.unit in ("kW", "W") or name.startswith("station_energy")
+    if power and column.lower == 0.0 and low.any():
+        table.note(
+            "D-NEGATIVE-POWER", "error", low, name,
+            f"{int(low.sum())} values below zero, the lowest {np.nanmin(values):g} {column.unit}",
+            "check the direction of the current transformers; export on-site generation as its own column",
+            "the values are missing (quarantined)",
+        )  # fmt: skip
+        table.take_out(low, name, "D-NEGATIVE-POWER")
+        low = np.zeros_like(low)
+    out = low | high
+    if out.any():
+        table.note(
+            "D-OUT-OF-BOUNDS", "error", out, name,
+            f"{int(out.sum())} values outside {column.lower:g}..{column.upper:g} {column.unit} "
+            f"({values[out].min():g} to {values[out].max():g})",
+            "check the sensor, its unit, and marks such as -999 for a missing value",
+            "the values are missing (quarantined)",
+        )  # fmt: skip
+        table.take_out(out, name, "D-OUT-OF-BOUNDS")
+
+
+def _pue(table: Judged) -> None:
+    if not table.has("it_power_kw", "facility_power_kw"):
+        return
+    it, facility = table.values("it_power_kw"), table.values("facility_power_kw")
+    with np.errstate(invalid="ignore"):
+        below = facility < (1.0 - PUE_TOLERANCE) * it
+        near = (facility < it) & ~below
+    if below.any():
+        worst = float(np.nanmin((facility / np.where(it > 0, it, np.nan))[below]))
+        all_rows = below.sum() >= 0.5 * np.isfinite(facility - it).sum()
+        table.note(
+            "D-PUE-BELOW-1", "error", below, "facility_power_kw and it_power_kw",
+            f"{int(below.sum())} rows have less facility power than IT power (lowest ratio {worst:.3f})",
+            "the two columns may be swapped" if all_rows else "check both meters for this time",
+            "both values are missing (quarantined)",
+        )  # fmt: skip
+        table.take_out(below, "facility_power_kw", "D-PUE-BELOW-1")
+        table.take_out(below, "it_power_kw", "D-PUE-BELOW-1")
+    if near.any():
+        table.note(
+            "D-PUE-BELOW-1", "warning", near, "facility_power_kw and it_power_kw",
+            f"{int(near.sum())} rows have a PUE between {1 - PUE_TOLERANCE:g} and 1", "calibrate the meters",
+            "kept: within the tolerance of meters",
+        )  # fmt: skip
+
+
+def _wet_bulb(table: Judged) -> None:
+    if not table.has("outdoor_dry_bulb_c", "outdoor_wet_bulb_c"):
+        return
+    dry, wet = table.values("outdoor_dry_bulb_c"), table.values("outdoor_wet_bulb_c")
+    with np.errstate(invalid="ignore"):
+        above = wet > dry + WET_BULB_TOLERANCE_K
+    if not above.any():
+        return
+    common = above.sum() > COMMON_SHARE * np.isfinite(wet - dry).sum()
+    table.note(
+        "D-WET-BULB", "warning" if common else "error", above, "outdoor_wet_bulb_c above outdoor_dry_bulb_c",
+        f"{int(above.sum())} rows, by up to {np.nanmax((wet - dry)[above]):.1f} K",
+        "measure both at one place, or export humidity",
+        "kept: the two sensors differ in place or calibration" if common else "both values are missing (quarantined)",
+    )  # fmt: skip
+    if not common:
+        table.take_out(above, "outdoor_dry_bulb_c", "D-WET-BULB")
+        table.take_out(above, "outdoor_wet_bulb_c", "D-WET-BULB")
+
+
+# -- stuck sensors -------------------------------------------------------------------------------
+def _stuck(table: Judged, name: str) -> None:
+    if SCHEMA[name].text or SCHEMA[name].role in ("lever", "status", "attribute"):
+        return
+    values = table.values(name)
+    units = _unit_codes(table.frame)
+    resting = (values == 0.0) if name in _OFF_IS_ZERO else np.zeros(len(values), dtype=bool)
+    if name in _SATURATES:
+        low, high = _range_per_unit(values, units)
+        resting |= (values >= high - 1e-3 * (high - low)) | (values <= low + 1e-2 * (high - low))
+    stuck = stuck_runs(values, units, table.interval_us, resting)
+    if not stuck.any():
+        return
+    still = np.unique(values[stuck])
+    shown = ", ".join(f"{v:g}" for v in still[:3]) + (" ..." if len(still) > 3 else "")
+    table.note(
+        "D-STUCK", "error", stuck, name,
+        f"{int(stuck.sum())} values stand still for {STUCK_HOURS:g} h or longer (at {shown}) in a column that moves",
+        "check the sensor and its connection", "the values are missing (quarantined)",
+    )  # fmt: skip
+    table.take_out(stuck, name, "D-STUCK")
+
+
+def _unit_codes(frame: pd.DataFrame) -> IntArray:
+    """Return a number per row that changes where the unit changes (rows are sorted)."""
+    changed = np.zeros(len(frame), dtype=np.int64)
+    for key in ("site_id", "unit_id"):
+        codes, _ = pd.factorize(frame[key])
+        changed[1:] |= codes[1:] != codes[:-1]
+    return np.cumsum(changed)
+
+
+def _range_per_unit(values: FloatArray, units: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return per row the lowest and highest value of its unit."""
+    starts = np.flatnonzero(np.concatenate([[True], units[1:] != units[:-1]]))
+    low = np.fmin.reduceat(values, starts)
+    high = np.fmax.reduceat(values, starts)
+    return low[units], high[units]
+
+
+def stuck_runs(values: FloatArray, units: IntArray, interval_us: int, resting: BoolArray) -> BoolArray:
+    """Return the values that belong to an implausibly long run of one value.
+
+    A run of L equal values has about the chance n p^(L-1) in n values, with p the share of repeats:
+    the unit's own in this column, or that of the other runs of the same value where this is higher
+    (a level to which the column returns and rests). Each run counts at most five repeats towards
+    the column's share, so that a fault does not excuse itself.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (rows,)
+        Sorted by unit and time; NaN where missing (it does not interrupt a run).
+    units : numpy.ndarray
+        Number of each row's unit.
+    interval_us : int
+        [us]
+    resting : numpy.ndarray of bool
+        Values that may stand still ("off", full speed, saturated).
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (rows,)
+    """
+    result = np.zeros(len(values), dtype=bool)
+    known = np.flatnonzero(np.isfinite(values))
+    needed = max(int(np.ceil(STUCK_HOURS * 3.6e9 / interval_us)), 3)
+    if len(known) < 2 * needed:
+        return result
+    v, u = values[known], units[known]
+    starts = np.flatnonzero(np.concatenate([[True], (v[1:] != v[:-1]) | (u[1:] != u[:-1])]))
+    lengths = np.diff(np.append(starts, len(v)))
+    if lengths.max() < needed:
+        return result
+    unit, moving = u[starts], ~resting[known][starts]
+    counted = np.minimum(lengths, 6) * moving
+    size = np.bincount(unit, counted)
+    own = np.bincount(unit, np.maximum(counted - 1, 0)) / np.maximum(size, 1)
+    amount = np.bincount(u, minlength=len(size))
+    share = np.maximum(own[unit], _rest_share(v[starts], unit, lengths))
+    chance = amount[unit] * np.power(np.maximum(share, 1e-3), lengths - 1.0)
+    bad = moving & (lengths >= needed) & (own[unit] <= MOSTLY_REPEATS) & (amount[unit] >= 2 * needed)
+    bad &= chance < STUCK_CHANCE
+    result[known] = np.repeat(bad, lengths)
+    return result
+
+
+def _rest_share(values: FloatArray, units: IntArray, lengths: IntArray) -> FloatArray:
+    """Return per run the share of repeats in the *other* runs of the same value and unit."""
+    _, level = np.unique(np.stack([units.astype(np.float64), values]), axis=1, return_inverse=True)
+    level = np.ravel(level)
+    repeats = np.bincount(level, lengths - 1)[level] - (lengths - 1)
+    total = np.bincount(level, lengths)[level] - lengths
+    return np.asarray(repeats / np.maximum(total, 1), dtype=np.float64)
+
+
+# -- parts and gaps ------------------------------------------------------------------------------
+def _parts(table: Judged) -> None:
+    for total, parts in (
+        ("cooling_power_kw", [p for p in _COOLING_PARTS if table.has(p)]),
+        ("facility_power_kw", [p for p in ("it_power_kw", "cooling_power_kw", "ups_loss_kw") if table.has(p)]),
+    ):
+        if not table.has(total) or len(parts) < (1 if total == "cooling_power_kw" else 2):
+            continue
+        whole = table.values(total)
+        sum_of_parts = np.sum([table.values(p) for p in parts], axis=0)
+        with np.errstate(invalid="ignore"):
+            over = sum_of_parts > whole * (1.0 + PARTS_TOLERANCE) + 0.5
+        if over.any():
+            table.note(
+                "D-PARTS-EXCEED", "warning", over, total,
+                f"in {int(over.sum())} rows {' + '.join(parts)} exceed {total} "
+                f"(by up to {np.nanmax((sum_of_parts - whole)[over]):.1f} kW)",
+                "check units and which meters a total includes", "kept; shares of the total are unreliable",
+            )  # fmt: skip
+
+
+def _gaps(table: Judged) -> None:
+    micros = table.frame["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    units = _unit_codes(table.frame)
+    steps = np.diff(micros)
+    gap = np.concatenate([(steps > table.interval_us) & (units[1:] == units[:-1]), [False]])
+    if not gap.any():
+        return
+    missing = int((steps[gap[:-1]] // table.interval_us - 1).sum())
+    longest = pd.Timedelta(int(steps[gap[:-1]].max()) - table.interval_us, "us")
+    share = missing / (missing + len(micros))
+    table.note(
+        "D-GAP", "info" if table.kind == "base-station" or share < 0.01 else "warning", gap, "rows",
+        f"{int(gap.sum())} gaps, {missing} intervals are missing ({share:.1%}), the longest gap lasts {longest}",
+        "export the missing time, if it exists", "nothing is filled: features that look back are missing there",
+    )  # fmt: skip

@@ -1,0 +1,303 @@
+"""Text files: encoding, line ends, delimiter and cells, without losing a row.
+
+The parser is told everything (delimiter, quoting, number of cells, all cells as text), and the
+rows that it returns are counted against the lines of the file: a parser that skips or swallows a
+row is found out here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.errors import UnreadableFileError
+
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "cp1252")
+DELIMITERS = (";", "\t", "|", ",")
+MAX_LINE = 1 << 20
+_PADDED = "\\x00PAD"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Body:
+    """A text file as UTF-8 with ``\\n`` line ends.
+
+    ``changed`` is False where the bytes on disk are already that (or only use ``\\r\\n``).
+    """
+
+    data: bytes
+    encoding: str
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of the rows below the header.
+
+    ``table`` has the columns ``c0``.. as text; ``lines`` are 1-based line numbers of its rows;
+    ``broken`` holds (line, text) of rows with more or fewer cells than the header.
+    """
+
+    table: pa.Table
+    lines: npt.NDArray[np.int64]
+    broken: tuple[tuple[int, str], ...]
+
+
+def load(path: Path, encoding: str = "") -> Body:
+    """Read a text file and bring it to UTF-8.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    encoding : str
+        Follow this encoding exactly; ``""`` detects it.
+
+    Raises
+    ------
+    UnreadableFileError
+        ``E-FILE-ENCODING``: no encoding reads the whole file as plausible text.
+    """
+    raw = path.read_bytes()
+    name, text = _decode(raw, encoding, str(path))
+    if not text.strip():
+        raise UnreadableFileError("E-FILE-EMPTY", "the file holds no text", str(path), "export it again")
+    plain = name == "utf-8" and not _needs_new_line_ends(raw)
+    if plain:
+        return Body(raw, name, changed=False)
+    return Body(text.replace("\r\n", "\n").replace("\r", "\n").encode(), name, changed=True)
+
+
+def _needs_new_line_ends(raw: bytes) -> bool:
+    returns = raw.count(b"\r")
+    if not returns:
+        return False
+    pairs = raw.count(b"\r\n")
+    return returns != pairs or raw.count(b"\n") != pairs
+
+
+def _decode(raw: bytes, encoding: str, where: str) -> tuple[str, str]:
+    if encoding:
+        if encoding not in ENCODINGS:
+            raise UnreadableFileError(
+                "E-FILE-ENCODING", f"the mapping names the encoding {encoding!r}", where,
+                f"use one of {', '.join(ENCODINGS)}",
+            )  # fmt: skip
+        candidates: tuple[str, ...] = (encoding,)
+    elif raw.startswith(codecs.BOM_UTF8):
+        candidates = ("utf-8-sig",)
+    elif raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        candidates = ("utf-16",)
+    else:
+        zeros = np.frombuffer(raw[:4096], dtype=np.uint8) == 0
+        odd, even = zeros[1::2].mean() if len(zeros) > 1 else 0.0, zeros[::2].mean()
+        if odd > 0.4 > even:
+            candidates = ("utf-16-le",)
+        elif even > 0.4 > odd:
+            candidates = ("utf-16-be",)
+        else:
+            candidates = ("utf-8", "gb18030", "cp1252")
+    for name in candidates:
+        try:
+            text = raw.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if _plausible(text, name) or (encoding and "\0" not in text):
+            return name, text
+    raise UnreadableFileError(
+        "E-FILE-ENCODING",
+        "the bytes are not text in UTF-8, UTF-16, GB18030 or Windows-1252 (or hold NUL or control bytes)",
+        where,
+        "export the file as UTF-8",
+    )
+
+
+def _plausible(text: str, name: str) -> bool:
+    if _CONTROL.search(text):
+        return False
+    if name not in ("gb18030", "cp1252"):
+        return True
+    foreign = re.sub(r"[\x00-\x7f]", "", text)
+    if name == "gb18030":
+        # Nearly any bytes decode as GB18030; real Chinese text consists of common characters.
+        common = sum(1 for c in foreign if _in_gb2312(c))
+        return common >= 0.9 * len(foreign)
+    return not re.search(r"[^\u00a0-\u00ff\u2010-\u2030\u20ac\u0152-\u017e]", foreign)
+
+
+def _in_gb2312(character: str) -> bool:
+    try:
+        character.encode("gb2312")
+    except UnicodeEncodeError:
+        return character in "℃㎡㎥"
+    return True
+
+
+def head_rows(body: Body, delimiter: str, limit: int = 60) -> list[tuple[int, list[str]]]:
+    """Return the first rows as (number of the row's last line, cells); blank lines are left out."""
+    text = body.data[: 1 << 18].decode("utf-8", errors="ignore")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows: list[tuple[int, list[str]]] = []
+    try:
+        for cells in reader:
+            if any(c.strip() for c in cells):
+                rows.append((reader.line_num, cells))
+            if len(rows) >= limit:
+                break
+    except csv.Error:
+        pass  # a cell beyond the csv module's size limit: the rows so far must do
+    return rows
+
+
+def sniff_delimiter(body: Body) -> tuple[str, int]:
+    """Return the delimiter, and the number of lines that only declare it (``sep=;``)."""
+    sample = body.data[: 1 << 16].decode("utf-8", errors="ignore")
+    declared = re.match(r"sep=(.)\r?\n", sample)
+    if declared:
+        return declared.group(1), 1
+    lines = [re.sub(r'"[^"]*"', "", line) for line in sample.splitlines()[:-1] or [sample] if line.strip()]
+    best, best_score = ",", 0.0
+    for delimiter in DELIMITERS:
+        counts = Counter(line.count(delimiter) for line in lines)
+        mode, times = max(((n, k) for n, k in counts.items() if n), key=lambda p: p[1], default=(0, 0))
+        score = times / len(lines) * (1 + min(mode, 20) / 100)
+        if score > best_score + 1e-9:
+            best, best_score = delimiter, score
+    return best, 0
+
+
+def read_cells(path: Path, body: Body, delimiter: str, width: int, header_line: int) -> Cells:
+    """Parse everything below the header as text.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; read in place where its bytes are clean, else from a cleaned temporary copy.
+    body : Body
+    delimiter : str
+    width : int
+        Cells of the header.
+    header_line : int
+        1-based number of the last line that is not data.
+
+    Raises
+    ------
+    UnreadableFileError
+        Quotes are unbalanced, a line is too long, or rows were lost while parsing.
+    """
+    where = str(path)
+    lengths, quotes = _line_shapes(body.data)
+    numbers = np.arange(1, len(lengths) + 1)
+    data_lines = numbers[(numbers > header_line) & (lengths > 0)]
+    if not len(data_lines):
+        empty = pa.table({f"c{i}": pa.array([], pa.string()) for i in range(width)})
+        return Cells(empty, data_lines, ())
+    if quotes is not None and (quotes[header_line:] % 2).any():
+        line = int(np.flatnonzero(quotes[header_line:] % 2)[0]) + header_line + 1
+        raise UnreadableFileError(
+            "E-FILE-QUOTES", "a quotation mark is opened and not closed on the same line", f"{where}, line {line}",
+            "correct that line, or export without line breaks inside cells",
+        )  # fmt: skip
+    quoted = quotes is not None and bool(quotes[header_line:].any())
+    table, rejected = _parse(path, body, delimiter, width, header_line, quoted=quoted)
+    if table.num_rows + len(rejected) != len(data_lines):
+        raise UnreadableFileError(
+            "E-FILE-ROWS",
+            f"{len(data_lines)} lines gave {table.num_rows + len(rejected)} rows",
+            where,
+            "export the file again as plain CSV",
+        )
+    lines = data_lines[~np.isin(data_lines, list(rejected))]
+    return _split_ragged(table, lines, rejected, width, delimiter)
+
+
+def _line_shapes(data: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
+    """Return per line its length without line end, and its number of quotes (None: none at all)."""
+    codes = np.frombuffer(data, dtype=np.uint8)
+    ends = np.flatnonzero(codes == 10)
+    if not len(ends) or ends[-1] != len(codes) - 1:
+        ends = np.append(ends, len(codes))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts
+    filled = lengths > 0
+    lengths[filled] -= codes[ends[filled] - 1] == 13
+    if b'"' not in data:
+        return lengths, None
+    marks = np.flatnonzero(codes == 34)
+    return lengths, np.bincount(np.searchsorted(ends, marks), minlength=len(ends)).astype(np.int64)
+
+
+def _parse(
+    path: Path, body: Body, delimiter: str, width: int, header_line: int, *, quoted: bool
+) -> tuple[pa.Table, dict[int, str]]:
+    in_place = not body.changed and header_line <= 1
+    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(width + 1))
+    quote = '"' if quoted else ""
+    options = (
+        f"auto_detect=false, header=false, columns={{{columns}}}, delim={_literal(delimiter)}, "
+        f"quote='{quote}', escape='{quote}', comment='', nullstr='{_PADDED}', null_padding=true, "
+        f"store_rejects=true, rejects_limit=0, strict_mode={'true' if quoted else 'false'}, "
+        f"parallel={'false' if quoted else 'true'}, encoding='utf-8', max_line_size={MAX_LINE}"
+    )
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 2}) as connection:
+        source, skip = path, header_line
+        if not in_place:
+            source, skip = Path(folder) / "body.csv", 0
+            source.write_bytes(_below(body.data, header_line))
+        try:
+            table = connection.sql(
+                f"SELECT * FROM read_csv({_literal(str(source))}, skip={skip}, {options})"  # noqa: S608
+            ).to_arrow_table()
+            rejects = connection.sql("SELECT DISTINCT line, csv_line FROM reject_errors").fetchall()
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise UnreadableFileError(
+                "E-FILE-DAMAGED", f"the text cannot be split into cells: {reason}", str(path),
+                "export the file again as plain CSV",
+            ) from None  # fmt: skip
+    offset = 0 if in_place else header_line
+    return table, {int(line) + offset: str(text).strip("\r\n") for line, text in rejects}
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _below(data: bytes, lines: int) -> bytes:
+    position = 0
+    for _ in range(lines):
+        position = data.find(b"\n", position) + 1
+        if not position:
+            return b""
+    return data[position:]
+
+
+def _split_ragged(
+    table: pa.Table, lines: npt.NDArray[np.int64], rejected: dict[int, str], width: int, delimiter: str
+) -> Cells:
+    over = table.column(width)
+    cells = table.select(range(width))
+    # An empty cell after the last delimiter is a habit of some exporters, not a value.
+    too_many = pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(over)), 0), False)
+    too_few = pc.is_null(cells.column(width - 1)) if width > 1 else pc.is_null(cells.column(0))
+    ragged = pc.or_(too_many, too_few)
+    broken = dict(rejected)
+    if pc.any(ragged).as_py():
+        mask = ragged.to_numpy(zero_copy_only=False)
+        bad = table.filter(ragged).to_pylist()
+        texts = [delimiter.join(v for v in row.values() if v is not None) for row in bad]
+        broken |= dict(zip(lines[mask].tolist(), texts, strict=True))
+        cells, lines = cells.filter(pc.invert(ragged)), lines[~mask]
+    return Cells(cells, lines, tuple(sorted(broken.items())))

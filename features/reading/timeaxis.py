@@ -1,0 +1,362 @@
+"""Stamps: text or numbers to moments, the order of day and month, zones, interval and grid.
+
+All inference looks at the whole column. What the column leaves open is asked for, never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.reading.mapping import DateOrder
+from features.reading.numerals import cleaned
+
+StampArray = npt.NDArray[np.datetime64]
+IntArray = npt.NDArray[np.int64]
+NAT = np.datetime64("NaT", "us")
+
+_PATTERN = (
+    r"^(?P<a>\d{1,4})(?:[-/.]|年)(?P<b>\d{1,2})(?:[-/.]|月)(?P<c>\d{1,4})日?"
+    r"(?:[ T,]*(?P<h>\d{1,2})(?:[:：]|时|点|h)(?P<m>\d{1,2})?(?:(?:[:：]|分)(?P<s>\d{1,2})(?P<f>[.,]\d{1,9})?秒?)?分?)?"
+    r"\s*(?P<p>[AaPp]\.?[Mm]\.?|上午|下午)?\s*(?P<z>Z|z|UTC|GMT|(?:UTC|GMT)?[+-]\d{2}:?\d{2})?$"
+)
+_COMPACT = r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[ T_]?(?:(?P<h>\d{2}):?(?P<m>\d{2})?:?(?P<s>\d{2})?)?(?P<z>Z)?$"
+_TIME_ONLY = r"^\d{1,2}[:：]\d{2}([:：]\d{2}([.,]\d+)?)?\s*([AaPp][Mm])?$"
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_FIXED_ZONE = re.compile(r"(?:\b(?:GMT|UTC)|时区)\s*[:：]?\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", re.I)
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """A column of moments.
+
+    Parameters
+    ----------
+    wall : numpy.ndarray of datetime64[us]
+        As written (without offset); NaT where not readable.
+    offset_s : numpy.ndarray of float or None
+        Offset from UTC that each stamp declares [s]; NaN: none; None: no stamp declares one.
+    order : str
+    evidence : str
+    doubt : str
+        Why day and month cannot be told apart; ``""`` where they can.
+    """
+
+    wall: StampArray
+    offset_s: npt.NDArray[np.float64] | None
+    order: DateOrder
+    evidence: str
+    doubt: str = ""
+
+    @property
+    def readable(self) -> float:
+        """Share of readable stamps."""
+        return float(1.0 - np.isnat(self.wall).mean()) if len(self.wall) else 0.0
+
+
+def parse(column: pa.ChunkedArray | pa.Array, order: DateOrder | str = "") -> Stamps:
+    """Read a column of stamps.
+
+    Parameters
+    ----------
+    column : pyarrow array
+        Text, timestamps, or numbers (Excel days, epoch).
+    order : str
+        Follow this order; ``""`` infers it.
+
+    Returns
+    -------
+    Stamps
+        Day and month are told apart by the set of distinct stamps, which units share.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_timestamp(array.type):
+        return _typed(array)
+    if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
+        numbers = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return _from_numbers(numbers, order)
+    coded = cleaned(array).dictionary_encode()
+    unique = _parse_unique(coded.dictionary, order)
+    index = coded.indices.to_numpy(zero_copy_only=False)
+    known = ~np.isnan(index.astype(np.float64))
+    positions = np.where(known, index, 0).astype(np.int64)
+    if not len(unique.wall):
+        return Stamps(np.full(len(array), NAT), None, unique.order, unique.evidence)
+    wall = np.where(known, unique.wall[positions], NAT)
+    offset = None if unique.offset_s is None else np.where(known, unique.offset_s[positions], np.nan)
+    return Stamps(wall, offset, unique.order, unique.evidence, unique.doubt)
+
+
+def _typed(array: pa.Array) -> Stamps:
+    zone = array.type.tz
+    wall = array.cast(pa.timestamp("us", zone), safe=False)
+    values = pc.cast(wall, pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
+    offset = None if zone is None else np.zeros(len(array))
+    note = "stored as timestamps" + (f" in {zone}" if zone else "")
+    return Stamps(values.astype("datetime64[us]"), offset, "typed", note)
+
+
+def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
+    scales: dict[str, tuple[float, float, float]] = {
+        "excel-serial": (20_000, 80_000, 86_400.0),
+        "epoch-s": (3e8, 5e9, 1.0),
+        "epoch-ms": (3e11, 5e12, 1e-3),
+        "epoch-us": (3e14, 5e15, 1e-6),
+        "epoch-ns": (3e17, 5e18, 1e-9),
+    }
+    found = numbers[np.isfinite(numbers)]
+    for name, (low, high, seconds) in scales.items():
+        chosen = order == name if order else len(found) and low <= found.min() and found.max() <= high
+        if not chosen:
+            continue
+        start = np.datetime64("1899-12-30" if name == "excel-serial" else "1970-01-01", "us")
+        # Excel days are binary fractions: right to the second is all that they can say.
+        total = np.where(np.isfinite(numbers), numbers * seconds, 0.0)
+        total = np.round(total) if name == "excel-serial" else np.round(total, 6)
+        wall = start + np.round(total * 1e6).astype(np.int64).astype("timedelta64[us]")
+        wall = np.where(np.isfinite(numbers), wall, NAT)
+        offset = None if name == "excel-serial" else np.zeros(len(numbers))
+        return Stamps(wall, offset, name, f"numbers in the range of {name}")  # type: ignore[arg-type]
+    compact = np.isfinite(numbers) & (numbers >= 19_000_101) & (numbers < 1e14)
+    if compact.any():
+        text = pa.array([None if not ok else str(int(v)) for v, ok in zip(numbers, compact, strict=True)], pa.string())
+        return parse(text, order)
+    return Stamps(np.full(len(numbers), NAT), None, "year-first", "")
+
+
+# -- text ----------------------------------------------------------------------------------------
+def _parse_unique(cells: pa.Array, order: str) -> Stamps:
+    plain = _months_as_numbers(cells)
+    compact = len(plain) > 0 and pc.all(pc.fill_null(pc.match_substring_regex(plain, _COMPACT), False)).as_py()
+    parts = pc.extract_regex(plain, _COMPACT if compact else _PATTERN)
+    a, b, c = (_ints(parts, name) for name in "abc")
+    clock = _clock(parts)
+    offset = _offsets(parts)
+    if compact or order == "compact":
+        return Stamps(_moment(a, b, c, clock), offset, "compact", "digits without separators: year, month, day")
+    lengths = {name: _lengths(parts, name) for name in "ac"}
+    if (lengths["a"] == 4).any() or order == "year-first":
+        return Stamps(_moment(a, b, c, clock), offset, "year-first", "the first number is a year")
+    year = np.where(lengths["c"] <= 2, 2000 + c, c)
+    day_first, month_first = _moment(year, b, a, clock), _moment(year, a, b, clock)
+    if order in ("day-first", "month-first"):
+        return Stamps(day_first if order == "day-first" else month_first, offset, order, "")  # type: ignore[arg-type]
+    chosen, evidence = _decide_order(a, b, day_first, month_first)
+    wall = month_first if chosen == "month-first" else day_first
+    doubt = "" if chosen else evidence
+    return Stamps(wall, offset, chosen or "day-first", evidence, doubt)
+
+
+def _decide_order(
+    a: IntArray, b: IntArray, day_first: StampArray, month_first: StampArray
+) -> tuple[DateOrder | None, str]:
+    """Decide by an impossible month, else by which reading leaves fewer breaks in the sampling."""
+    valid = (a > 0) & (b > 0)
+    if not valid.any():
+        return "day-first", "no readable date"
+    if (a[valid] > 12).any():
+        return "day-first", f"the first number reaches {a[valid].max()}"
+    if (b[valid] > 12).any():
+        return "month-first", f"the second number reaches {b[valid].max()}"
+    if np.array_equal(a[valid], b[valid]):
+        return "day-first", "day and month are equal in every stamp: both orders give the same moments"
+    breaks_d, span_d = _breaks(day_first)
+    breaks_m, span_m = _breaks(month_first)
+    text = (
+        f"day first leaves {breaks_d} breaks in the sampling over {span_d:.0f} days, "
+        f"month first {breaks_m} over {span_m:.0f} days"
+    )
+    if breaks_d < 0.34 * breaks_m:
+        return "day-first", text
+    if breaks_m < 0.34 * breaks_d:
+        return "month-first", text
+    return None, text
+
+
+def _breaks(wall: StampArray) -> tuple[int, float]:
+    ordered = np.unique(wall[~np.isnat(wall)]).astype(np.int64)
+    steps = np.diff(ordered)
+    if not len(steps):
+        return 0, 0.0
+    values, counts = np.unique(steps, return_counts=True)
+    usual = values[counts == counts.max()].min()
+    return int((steps > usual).sum()), float((ordered[-1] - ordered[0]) / 86_400e6)
+
+
+def _months_as_numbers(cells: pa.Array) -> pa.Array:
+    if not pc.any(pc.fill_null(pc.match_substring_regex(cells, "[A-Za-z]{3}"), False)).as_py():
+        return cells
+    cells = pc.replace_substring_regex(cells, r"(?i)^(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +", "")
+    for number, month in enumerate(_MONTHS, start=1):
+        named = rf"(?i)^(\d{{1,2}})[-/. ]+{month}[a-z]*[-/., ]+(\d{{4}})"
+        cells = pc.replace_substring_regex(cells, named, rf"\2-{number}-\1")
+        cells = pc.replace_substring_regex(cells, rf"(?i)^{month}[a-z]* +(\d{{1,2}}),? +(\d{{4}})", rf"\2-{number}-\1")
+    return cells
+
+
+def _ints(parts: pa.StructArray, name: str) -> IntArray:
+    field = pc.struct_field(parts, name)
+    filled = pc.if_else(pc.equal(pc.fill_null(field, ""), ""), "-1", field)
+    return filled.cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
+def _lengths(parts: pa.StructArray, name: str) -> IntArray:
+    return pc.utf8_length(pc.fill_null(pc.struct_field(parts, name), "")).to_numpy(zero_copy_only=False)
+
+
+def _clock(parts: pa.StructArray) -> IntArray:
+    """Return the time of day [us]; negative where it is impossible. 24:00 and :60 belong to what follows."""
+    names = [f.name for f in parts.type]
+    hour, minute = np.maximum(_ints(parts, "h"), 0), np.maximum(_ints(parts, "m"), 0)
+    second = np.maximum(_ints(parts, "s"), 0)
+    micro = np.zeros(len(hour), dtype=np.int64)
+    if "f" in names:
+        fraction = pc.replace_substring_regex(pc.fill_null(pc.struct_field(parts, "f"), ""), "^[.,]?", "0.")
+        micro = np.round(fraction.cast(pa.float64()).to_numpy(zero_copy_only=False) * 1e6).astype(np.int64)
+    wrong = (hour > 24) | (minute > 59) | (second > 60) | ((hour == 24) & (minute + second > 0))
+    if "p" in names:
+        half = pc.utf8_lower(pc.fill_null(pc.struct_field(parts, "p"), ""))
+        afternoon = pc.match_substring_regex(half, "^(p|下)").to_numpy(zero_copy_only=False)
+        morning = pc.match_substring_regex(half, "^(a|上)").to_numpy(zero_copy_only=False)
+        wrong |= (afternoon | morning) & ((hour > 12) | (hour == 0) & afternoon)
+        hour = np.where(afternoon & (hour < 12), hour + 12, np.where(morning & (hour == 12), 0, hour))
+    total = ((hour * 60 + minute) * 60 + second) * 1_000_000 + micro
+    return np.where(wrong, -1, total)
+
+
+def _offsets(parts: pa.StructArray) -> npt.NDArray[np.float64] | None:
+    zone = pc.fill_null(pc.struct_field(parts, "z"), "")
+    if not pc.any(pc.not_equal(zone, "")).as_py():
+        return None
+    hhmm = pc.replace_substring_regex(zone, r"^[A-Za-z]*", "")
+    digits = pc.replace_substring(hhmm, ":", "")
+    signed = pc.if_else(pc.equal(digits, ""), "0", digits).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    seconds = np.sign(signed) * (np.abs(signed) // 100 * 3600 + np.abs(signed) % 100 * 60)
+    declared = pc.not_equal(zone, "").to_numpy(zero_copy_only=False)
+    return np.where(declared, seconds, np.nan).astype(np.float64)
+
+
+def _moment(year: IntArray, month: IntArray, day: IntArray, clock: IntArray) -> StampArray:
+    good = (year >= 1900) & (year <= 2200) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (clock >= 0)
+    months = np.where(good, (year - 1970) * 12 + month - 1, 0).astype("datetime64[M]")
+    date = months.astype("datetime64[D]") + np.where(good, day - 1, 0).astype("timedelta64[D]")
+    good &= date.astype("datetime64[M]") == months  # 31 April does not exist
+    wall = date.astype("datetime64[us]") + np.where(good, clock, 0).astype("timedelta64[us]")
+    return np.where(good, wall, NAT)
+
+
+def time_without_date(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether the cells are times of day without a date."""
+    if not (pa.types.is_string(column.type) or pa.types.is_null(column.type)):
+        return False
+    cells = cleaned(column).slice(0, 200).drop_null()
+    return bool(len(cells)) and float(pc.mean(pc.match_substring_regex(cells, _TIME_ONLY).cast(pa.float64())).as_py()) > 0.9
+
+
+def with_time_of_day(day: pa.ChunkedArray, clock: pa.ChunkedArray) -> pa.Array:
+    """Return one text column from a date column and a time-of-day or hour column."""
+    left, right = (_text(c) for c in (day, clock))
+    hours = pc.fill_null(pc.match_substring_regex(right, r"^\d{1,2}(\.0+)?$"), False)
+    right = pc.if_else(hours, pc.binary_join_element_wise(pc.replace_substring_regex(right, r"\..*", ""), "00", ":"), right)
+    return pc.binary_join_element_wise(left, right, " ")
+
+
+def _text(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    if pa.types.is_timestamp(array.type):
+        return pc.strftime(array, format="%Y-%m-%d")
+    return cleaned(array)
+
+
+# -- zones ---------------------------------------------------------------------------------------
+def zone_in_header(header: str) -> str:
+    """Return the zone that a header names: ``+08:00``, ``UTC``, an IANA name, or ``""``."""
+    match = _FIXED_ZONE.search(header)
+    if match:
+        sign, hours, minutes = match.groups()
+        if int(hours) <= 14 and int(minutes or 0) < 60:
+            return f"{sign}{int(hours):02d}:{int(minutes or 0):02d}"
+    for word in re.findall(r"[A-Z][A-Za-z_]+/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?", header):
+        if word in zoneinfo.available_timezones():
+            return word
+    if re.search(r"北京时间", header):
+        return "Asia/Shanghai"
+    return "UTC" if re.search(r"(?:\b|_)(UTC|GMT)\b", header, re.I) else ""
+
+
+def offset_name(seconds: float) -> str:
+    """Return ``+HH:MM`` for an offset [s]."""
+    minutes = round(abs(seconds) / 60)
+    return "UTC" if minutes == 0 else f"{'-' if seconds < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def to_utc(stamps: Stamps, zone: str, keys: npt.NDArray[np.int64]) -> StampArray:
+    """Return moments in UTC; wall-clock time where the zone is unknown.
+
+    Where clocks go back, the first of two equal stamps of a unit is summer time and the second is
+    winter time; a single one cannot be placed and becomes NaT. So do stamps that clocks skip.
+
+    Parameters
+    ----------
+    stamps : Stamps
+    zone : str
+    keys : numpy.ndarray
+        Code of each row's unit.
+
+    Returns
+    -------
+    numpy.ndarray of datetime64[us]
+    """
+    if stamps.offset_s is not None:
+        shift = np.where(np.isnan(stamps.offset_s), 0.0, stamps.offset_s)
+        return stamps.wall - (shift * 1e6).astype(np.int64).astype("timedelta64[us]")
+    if zone in ("unknown", "UTC"):
+        return stamps.wall
+    if zone[0] in "+-":
+        sign, hours, minutes = (-1 if zone[0] == "-" else 1), int(zone[1:3]), int(zone[4:6])
+        return stamps.wall - np.timedelta64(sign * (hours * 60 + minutes), "m")
+    wall = pd.DatetimeIndex(stamps.wall)
+    frame = pd.DataFrame({"key": keys, "wall": wall})
+    group = frame.groupby(["key", "wall"], sort=False)["wall"]
+    twice = group.transform("size").to_numpy() == 2
+    first = group.cumcount().to_numpy() == 0
+    tz = zoneinfo.ZoneInfo(zone)
+    summer = wall.tz_localize(tz, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="NaT").tz_convert("UTC")
+    winter = wall.tz_localize(tz, ambiguous=np.zeros(len(wall), dtype=bool), nonexistent="NaT").tz_convert("UTC")
+    folded = (summer != winter) & summer.notna()
+    chosen = np.where(folded & ~first, winter.tz_localize(None).to_numpy(), summer.tz_localize(None).to_numpy())
+    return np.where(folded & ~twice, NAT, chosen.astype("datetime64[us]"))
+
+
+# -- interval and grid ---------------------------------------------------------------------------
+def interval_of(keys: IntArray, micros: IntArray) -> int:
+    """Return the most frequent positive step between neighbours of a unit [us]; 0 where there is none.
+
+    Rows must be sorted by unit and time. Of equally frequent steps the shortest counts.
+    """
+    steps = np.diff(micros)[keys[1:] == keys[:-1]]
+    steps = steps[steps > 0]
+    if not len(steps):
+        return 0
+    values, counts = np.unique(steps, return_counts=True)
+    return int(values[counts == counts.max()].min())
+
+
+def off_grid(keys: IntArray, micros: IntArray, interval: int) -> npt.NDArray[np.bool_]:
+    """Return the rows whose stamp does not lie on their unit's most frequent grid."""
+    phase = micros % interval
+    if len(phase) and (phase == phase[0]).all():
+        return np.zeros(len(phase), dtype=bool)
+    pairs, inverse, counts = np.unique(np.stack([keys, phase]), axis=1, return_inverse=True, return_counts=True)
+    order = np.lexsort((pairs[1], -counts, pairs[0]))
+    units, start = np.unique(pairs[0][order], return_index=True)
+    usual = pairs[1][order][start]
+    return np.asarray(phase != usual[np.searchsorted(units, keys)])
+

@@ -1,0 +1,185 @@
+"""Units of exports and their conversion to canonical units.
+
+Each unit is a line: canonical value = value * factor + offset, within one dimension. Sources:
+SI brochure (2019) annex and NIST SP 811 (2008) appendix B for the conversion factors.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal
+
+from features.schema import SCHEMA
+
+Dimension = Literal[
+    "power", "energy", "temperature", "percent", "ratio", "flow", "pressure", "speed", "volume",
+    "frequency", "carbon", "price", "relative", "text", "count",
+]  # fmt: skip
+
+REFRIGERATION_TON_KW = 3.516853
+"""One ton of refrigeration, 12 000 Btu(IT)/h [kW]."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit: its symbol, dimension, and the line to the dimension's base unit.
+
+    Base units: kW, kWh, degC, %, 1, L/s, kPa, m/s, m3, MHz, g/kWh.
+    """
+
+    symbol: str
+    dimension: Dimension
+    factor: float
+    offset: float = 0.0
+
+
+_UNITS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
+    (Unit("kW", "power", 1.0), ("kw", "kwe", "千瓦", "kilowatt", "kilowatts")),
+    (Unit("W", "power", 1e-3), ("w", "瓦", "watt", "watts")),
+    (Unit("MW", "power", 1e3), ("mw", "兆瓦", "megawatt", "megawatts")),
+    (Unit("RT", "power", REFRIGERATION_TON_KW), ("rt", "tr", "usrt", "冷吨", "tons", "ton", "refrigeration tons")),
+    (Unit("Btu/h", "power", 2.930711e-4), ("btu/h", "btu/hr", "btuh")),
+    (Unit("kBtu/h", "power", 0.2930711), ("kbtu/h", "kbtu/hr", "mbh")),
+    (Unit("kcal/h", "power", 1.163e-3), ("kcal/h", "大卡/小时")),
+    (Unit("hp", "power", 0.7456999), ("hp",)),
+    (Unit("kWh", "energy", 1.0), ("kwh", "kw h", "kw·h", "kw*h", "kw.h", "度", "千瓦时")),
+    (Unit("Wh", "energy", 1e-3), ("wh", "w h")),
+    (Unit("MWh", "energy", 1e3), ("mwh", "兆瓦时")),
+    (Unit("MJ", "energy", 1 / 3.6), ("mj",)),
+    (Unit("GJ", "energy", 1e3 / 3.6), ("gj",)),
+    (Unit("degC", "temperature", 1.0), ("c", "°c", "oc", "degc", "deg c", "celsius", "摄氏度", "度c", "degree c")),
+    (Unit("degF", "temperature", 5 / 9, -160 / 9), ("f", "°f", "of", "degf", "deg f", "fahrenheit", "华氏度")),
+    (Unit("K", "temperature", 1.0, -273.15), ("k", "kelvin", "开")),
+    (Unit("0.1 degC", "temperature", 0.1), ("0.1 degc", "0.1°c", "0.1 °c", "°c/10")),
+    (Unit("%", "percent", 1.0), ("%", "pct", "percent", "%rh", "rh%", "rh %", "百分比")),
+    (Unit("1", "ratio", 1.0), ("1", "fraction", "ratio", "frac", "0-1", "0..1")),
+    (Unit("L/s", "flow", 1.0), ("l/s", "l/sec", "lps", "升/秒", "l s")),
+    (Unit("L/min", "flow", 1 / 60), ("l/min", "lpm")),
+    (Unit("m3/h", "flow", 1 / 3.6), ("m3/h", "m3/hr", "m³/h", "cmh", "立方米/小时", "t/h", "m3 h")),
+    (Unit("m3/s", "flow", 1e3), ("m3/s", "cms")),
+    (Unit("gpm", "flow", 0.0630902), ("gpm", "gal/min", "usgpm")),
+    (Unit("kPa", "pressure", 1.0), ("kpa", "千帕")),
+    (Unit("hPa", "pressure", 0.1), ("hpa", "mbar", "mb", "百帕")),
+    (Unit("Pa", "pressure", 1e-3), ("pa",)),
+    (Unit("bar", "pressure", 100.0), ("bar",)),
+    (Unit("inHg", "pressure", 3.38639), ("inhg", "in", "in hg", "inches", "inch")),
+    (Unit("mmHg", "pressure", 0.1333224), ("mmhg", "torr")),
+    (Unit("psi", "pressure", 6.894757), ("psi",)),
+    (Unit("m/s", "speed", 1.0), ("m/s", "m s", "mps", "米/秒")),
+    (Unit("km/h", "speed", 1 / 3.6), ("km/h", "kmh", "kph")),
+    (Unit("mph", "speed", 0.44704), ("mph", "mi/h")),
+    (Unit("kn", "speed", 1852 / 3600), ("kn", "kt", "knots")),
+    (Unit("m3", "volume", 1.0), ("m3", "m³", "立方米", "方", "t", "吨")),
+    (Unit("L", "volume", 1e-3), ("l", "liter", "liters", "litre", "litres", "升")),
+    (Unit("gal", "volume", 3.785412e-3), ("gal", "gallon", "gallons", "usgal")),
+    (Unit("MHz", "frequency", 1.0), ("mhz",)),
+    (Unit("kHz", "frequency", 1e-3), ("khz",)),
+    (Unit("Hz", "frequency", 1e-6), ("hz",)),
+    (Unit("GHz", "frequency", 1e3), ("ghz",)),
+    (Unit("g/kWh", "carbon", 1.0), ("g/kwh", "gco2/kwh", "gco2e/kwh", "gco2eq/kwh", "kg/mwh", "kgco2/mwh", "g per kwh")),
+    (Unit("kg/kWh", "carbon", 1e3), ("kg/kwh", "kgco2/kwh", "kgco2e/kwh", "t/mwh", "tco2/mwh")),
+    (Unit("currency/kWh", "price", 1.0), ("currency/kwh", "usd/kwh", "eur/kwh", "cny/kwh", "元/kwh", "元/度", "$/kwh", "€/kwh", "gbp/kwh")),
+    (Unit("currency/MWh", "price", 1e-3), ("usd/mwh", "eur/mwh", "$/mwh", "€/mwh", "元/mwh", "cny/mwh", "gbp/mwh")),
+    (Unit("rel", "relative", 1.0), ("rel", "relative")),
+)  # fmt: skip
+
+UNITS: dict[str, Unit] = {unit.symbol: unit for unit, _ in _UNITS}
+"""Symbol -> `Unit`."""
+
+_ALIASES: dict[str, Unit] = {alias: unit for unit, aliases in _UNITS for alias in (*aliases, unit.symbol.casefold())}
+
+_DIMENSION_OF_CANONICAL: dict[str, tuple[Dimension, ...]] = {
+    "kW": ("power", "energy"),
+    "W": ("power",),
+    "kWh": ("energy",),
+    "degC": ("temperature",),
+    "%": ("percent", "ratio"),
+    "1": ("ratio", "percent"),
+    "L/s": ("flow",),
+    "kPa": ("pressure",),
+    "m/s": ("speed",),
+    "m3": ("volume",),
+    "MHz": ("frequency",),
+    "g/kWh": ("carbon",),
+    "currency/kWh": ("price",),
+    "rel": ("relative", "frequency", "power", "energy", "ratio"),
+    "": ("text",),
+}
+
+THERMAL_ONLY = frozenset({"RT", "Btu/h", "kBtu/h", "kcal/h"})
+"""Units of heat: no electrical meter shows them."""
+
+
+def find_unit(text: str) -> Unit | None:
+    """Return the unit that a header's text names, or None.
+
+    Parameters
+    ----------
+    text : str
+        For example ``°C``, ``(kWh)``, ``L/sec``.
+    """
+    cleaned = unicodedata.normalize("NFKC", text).strip(" ()[]{}:,;.").replace("º", "°").casefold()
+    return _ALIASES.get(" ".join(cleaned.split()))
+
+
+def dimensions_for(canonical: str) -> tuple[Dimension, ...]:
+    """Return the dimensions whose units can be converted to the canonical column's unit."""
+    column = SCHEMA[canonical]
+    return _DIMENSION_OF_CANONICAL[column.unit]
+
+
+def accepts(canonical: str, unit: Unit) -> bool:
+    """Whether values of that unit can be converted to the canonical column."""
+    if unit.dimension not in dimensions_for(canonical):
+        return False
+    return unit.symbol not in THERMAL_ONLY or canonical == "thermal_load_kw"
+
+
+def candidates(canonical: str) -> tuple[Unit, ...]:
+    """Return the units that are common in exports for a canonical column.
+
+    These are what a column without a declared unit is weighed against.
+    """
+    common = {
+        "power": ("kW", "W", "MW"), "energy": ("kWh", "Wh", "MWh"), "temperature": ("degC", "degF", "K", "0.1 degC"),
+        "percent": ("%",), "ratio": ("1",), "flow": ("L/s", "m3/h", "gpm"), "pressure": ("kPa", "hPa", "Pa", "inHg"),
+        "speed": ("m/s", "km/h", "mph"), "volume": ("m3", "L", "gal"), "frequency": ("MHz", "kHz", "Hz"),
+        "carbon": ("g/kWh", "kg/kWh"), "price": ("currency/kWh", "currency/MWh"), "relative": ("rel",),
+    }  # fmt: skip
+    found = (UNITS[s] for d in dimensions_for(canonical) for s in common.get(d, ()))
+    return tuple(u for u in found if accepts(canonical, u))
+
+
+def line_to(canonical: str, unit: Unit) -> tuple[float, float]:
+    """Return (factor, offset): canonical value = value * factor + offset.
+
+    An energy of the interval becomes a mean power only after division by the interval's hours,
+    which the conversion does; the factor given here leads to kWh.
+
+    Parameters
+    ----------
+    canonical : str
+    unit : Unit
+
+    Returns
+    -------
+    tuple of float
+
+    Raises
+    ------
+    ValueError
+        The unit cannot be converted to the column's unit.
+    """
+    if not accepts(canonical, unit):
+        raise ValueError(f"{unit.symbol} cannot be converted to {canonical}")
+    target = SCHEMA[canonical].unit
+    if target == "rel":
+        return 1.0, 0.0
+    if target == "W":
+        return unit.factor * 1e3, unit.offset
+    if target == "%" and unit.dimension == "ratio":
+        return 100.0, 0.0
+    if target == "1" and unit.dimension == "percent":
+        return 0.01, 0.0
+    return unit.factor, unit.offset

@@ -1,0 +1,141 @@
+"""The bundle of a fleet of base stations: one model per energy column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.base_station import LOAD, TEXT_COLUMNS, build
+from features.errors import ModelError
+from features.frame import FeatureFrame
+from features.issues import DataIssue
+from features.station_clock import find_clock_offset
+from features.telemetry import Telemetry
+from models.prediction import Prediction, Task
+from models.station_power import StationModel
+from models.store import ModelCard, seal
+
+
+@dataclass
+class BaseStationBundle:
+    """Models of one training run.
+
+    Parameters
+    ----------
+    card : ModelCard
+    models : dict
+        Energy column -> `StationModel`.
+    """
+
+    card: ModelCard
+    models: dict[str, StationModel]
+
+    def predict(self, telemetry: Telemetry, task: Task) -> tuple[list[Prediction], list[DataIssue]]:
+        """Return one prediction per energy column, one row per station and interval.
+
+        Measured energies in `telemetry` (and those kept from training for stations of the same name
+        and configuration) are fingerprints of the other hours, never of their own. Rows without a
+        measured target are predicted all the same. ``forecast`` uses energies before the row only and
+        the load of the same hour yesterday, else the mean of the station's earlier hours.
+
+        Raises
+        ------
+        features.errors.ModelError
+            The telemetry is of another kind or interval.
+        features.errors.InsufficientDataError
+            No cell has a load.
+        """
+        self._check(telemetry)
+        predictions, issues = [], []
+        for quantity, model in self.models.items():
+            frame, found = self.features(telemetry, quantity)
+            prediction = replace(model.predict(frame, task), model_id=self.card.model_id or model.model_id)
+            predictions.append(prediction)
+            issues += [*found, *_findings(frame, prediction, model)]
+        return predictions, issues
+
+    def features(self, telemetry: Telemetry, quantity: str) -> tuple[FeatureFrame, list[DataIssue]]:
+        """Return the features of `quantity`, with the clock offset that these exports show.
+
+        Exports without energies show none; then the offset of the training exports is taken.
+        """
+        model = self.models[quantity]
+        seen = find_clock_offset(telemetry, quantity)
+        offset = seen.intervals if seen.stations else model.offset
+        issue = seen.issue(telemetry)
+        return build(telemetry, quantity, offset), [issue] if issue else []
+
+    def _check(self, telemetry: Telemetry) -> None:
+        if telemetry.kind != "base-station":
+            raise ModelError(
+                "E-MODEL-KIND", f"a base-station model was given {telemetry.kind} data", "",
+                "train a model on exports of this kind",
+            )  # fmt: skip
+        if telemetry.interval.total_seconds() != self.card.interval_s:
+            raise ModelError(
+                "E-MODEL-INTERVAL-LENGTH",
+                f"the data have intervals of {telemetry.interval}, the model {self.card.interval_s:g} s",
+                "", "export the same interval as for training",
+            )  # fmt: skip
+
+    def to_files(self) -> dict[str, str]:
+        """Return file name -> text for the model store."""
+        files: dict[str, str] = {}
+        for model in self.models.values():
+            files |= model.to_files()
+        return files
+
+    def sealed(self) -> BaseStationBundle:
+        """Return the bundle with checksums and model id in its card."""
+        return replace(self, card=seal(self.card, self.to_files()))
+
+    @classmethod
+    def from_files(cls, card: ModelCard, files: dict[str, str]) -> BaseStationBundle:
+        """Rebuild from `to_files`; the texts must have passed their checksums first."""
+        return cls(card, {q: StationModel.from_files(q, card.model_id, files) for q in card.quantities})
+
+
+def _findings(frame: FeatureFrame, prediction: Prediction, model: StationModel) -> list[DataIssue]:
+    """Return what had to be said about the data of one quantity."""
+    issues = []
+    energy = frame.target()
+    wrong = int((energy <= 0).sum())
+    if wrong:
+        issues.append(
+            DataIssue(
+                "D-STATION-ENERGY-ZERO", "warning", frame.quantity, f"{wrong} measured energies are not positive",
+                "check the meter or the export", "these hours are not used as measurements", wrong,
+            )
+        )  # fmt: skip
+    unloaded = int(frame.X[LOAD].isna().sum())
+    if unloaded:
+        issues.append(
+            DataIssue(
+                "D-STATION-NO-LOAD", "warning", "prb_utilisation", f"{unloaded} station hours have no load",
+                "add the cells' loads of these hours",
+                "predicted from yesterday's or the station's mean load, tier fallback", unloaded,
+            )
+        )  # fmt: skip
+    for name in TEXT_COLUMNS:
+        labels = np.asarray((frame.categories or {}).get(name, []), dtype=object)
+        codes = frame.X[name].to_numpy()
+        unseen = sorted(set(labels) - set(model.categories.get(name, [])))
+        if unseen:
+            rows = int(np.isin(codes, [list(labels).index(u) for u in unseen]).sum())
+            issues.append(
+                DataIssue(
+                    "D-STATION-UNSEEN", "warning", name, f"not in the training data: {', '.join(unseen)}",
+                    "train again with measured energies of these", "out of domain, wider intervals", rows,
+                )
+            )  # fmt: skip
+    beyond = int((~prediction.in_domain).sum())
+    if beyond:
+        issues.append(
+            DataIssue(
+                "D-STATION-DOMAIN", "warning", frame.quantity,
+                f"{beyond} rows lie outside the products, configurations or loads of the training data",
+                "train again with measured energies of such stations", "tier prior, wider intervals", beyond,
+            )
+        )  # fmt: skip
+    return issues

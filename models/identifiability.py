@@ -1,0 +1,117 @@
+"""Whether the effect of a lever can be told from the weather and the calendar at all.
+
+Where a set-point follows the weather, or never moves, no method can: then nothing is claimed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from features.frame import FloatArray
+from features.operation import Operation
+from models.lever_basis import LeverBasis
+
+LEAST_FREE_SD_K = 0.4
+"""Movement left after weather and calendar, below which a lever is not identified [K]."""
+LEAST_MOVES = 12
+"""Moves of the lever by at least `MOVE_K`; fewer are anecdotes, not a test."""
+MOVE_K = 0.5
+
+
+@dataclass(frozen=True)
+class LeverEvidence:
+    """What an export can say about one lever.
+
+    ``sd_k`` is the spread of the lever [K], ``free_sd_k`` what is left of it after weather and
+    calendar [K], ``moves`` how often it was moved by at least half a kelvin, ``low_c`` and
+    ``high_c`` the explored range [degC] (each side kept for at least a day in all).
+    """
+
+    lever: str
+    sd_k: float
+    free_sd_k: float
+    moves: int
+    low_c: float
+    high_c: float
+
+    @property
+    def identified(self) -> bool:
+        """Whether the lever's effect can be separated."""
+        return self.free_sd_k >= LEAST_FREE_SD_K and self.moves >= LEAST_MOVES
+
+    @property
+    def reason(self) -> str:
+        """One sentence that says why, or why not."""
+        if self.identified:
+            return (
+                f"{self.lever} was moved {self.moves} times between {self.low_c:g} and {self.high_c:g} °C, "
+                f"{self.free_sd_k:.1f} K of it independent of weather and calendar"
+            )
+        if self.sd_k < 0.05:
+            return f"{self.lever} never moved ({self.low_c:g} °C): nothing about its effect can be learned"
+        return (
+            f"{self.lever} followed weather and calendar (only {self.free_sd_k:.2f} K of {self.sd_k:.1f} K "
+            "are independent of them): its effect cannot be told from theirs"
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields and the verdict."""
+        return {**asdict(self), "identified": self.identified, "reason": self.reason}
+
+
+def lever_evidence(operation: Operation) -> dict[str, LeverEvidence]:
+    """Judge every lever of an operation."""
+    rows = operation.usable
+    explained = _explaining_terms(operation)
+    rows &= np.isfinite(explained).all(axis=1)
+    evidence = {}
+    for name, values in operation.levers.items():
+        x = values[rows]
+        if len(x) < 48:
+            evidence[name] = LeverEvidence(name, 0.0, 0.0, 0, float("nan"), float("nan"))
+            continue
+        terms = explained[rows]
+        gram = terms.T @ terms + 1e-6 * len(x) * np.eye(terms.shape[1])
+        left = (x - x.mean()) - terms @ np.linalg.solve(gram, terms.T @ (x - x.mean()))
+        at_least = max(round(24 / operation.hours), 1)
+        ordered = np.sort(x)
+        evidence[name] = LeverEvidence(
+            lever=name,
+            sd_k=float(x.std()),
+            free_sd_k=float(left.std()),
+            moves=int((np.abs(np.diff(values)) >= MOVE_K).sum()),
+            low_c=float(ordered[min(at_least, len(x)) - 1]),
+            high_c=float(ordered[-min(at_least, len(x))]),
+        )
+    return evidence
+
+
+def _explaining_terms(operation: Operation) -> FloatArray:
+    rows = operation.usable
+    basis = LeverBasis.learn(operation, rows) if rows.any() else None
+    knots = np.asarray(basis.dry_knots_c if basis else [0.0])
+    dry = pd.Series(operation.dry_bulb_c)
+    steps = max(round(24 / operation.hours), 1)
+    weather = [
+        operation.dry_bulb_c,
+        operation.wet_bulb_c,
+        *(dry.rolling(steps * d, min_periods=1).mean() for d in (1, 3, 7)),
+    ]
+    year = 2 * np.pi * (operation.stamps.day_of_year.to_numpy() / 365.25)
+    columns = [
+        *(np.asarray(w) for w in weather),
+        *(np.maximum(np.asarray(w) - k, 0.0) for w in weather for k in knots),
+        np.sin(year),
+        np.cos(year),
+        np.sin(2 * year),
+        np.cos(2 * year),
+        *(operation.hour_of_week % 24 == h for h in range(1, 24)),
+        *(operation.hour_of_week // 24 == d for d in range(1, 7)),
+    ]
+    terms = np.column_stack([np.asarray(c, dtype=np.float64) for c in columns])
+    spread = np.nanstd(terms, axis=0)
+    scaled: FloatArray = (terms - np.nanmean(terms, axis=0)) / np.where(spread > 1e-9, spread, np.inf)
+    return scaled

@@ -1,0 +1,139 @@
+"""Smooth functions of levers, weather and load that the what-if models are linear in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from features.frame import FloatArray
+from features.operation import AIR_LEVERS, TRANSIENT_STEPS, BoolArray, Operation
+
+# Knots of (outdoor - set-point) [K], where economisers and towers change over.
+_APPROACH_KNOTS_K = np.array([-20.0, -16.0, -12.0, -8.0, -4.0, 0.0, 4.0])
+_WEATHER_QUANTILES = (0.2, 0.4, 0.6, 0.8)
+
+
+@dataclass(frozen=True)
+class LeverBasis:
+    """Scales and knots, learned once from the rows of a fit.
+
+    Parameters
+    ----------
+    levers : tuple of str
+    centre, half_range : tuple of float
+        Per lever [degC], [K]: values are scaled to about -1..1.
+    load_mean_kw, load_sd_kw : float
+        Scale of the IT power.
+    dry_knots_c, wet_knots_c : tuple of float
+        Knots of the weather splines [degC].
+    """
+
+    levers: tuple[str, ...]
+    centre: tuple[float, ...]
+    half_range: tuple[float, ...]
+    load_mean_kw: float
+    load_sd_kw: float
+    dry_knots_c: tuple[float, ...]
+    wet_knots_c: tuple[float, ...]
+
+    @classmethod
+    def learn(cls, operation: Operation, rows: BoolArray) -> LeverBasis:
+        """Learn scales and knots from the given rows."""
+        values = {n: v[rows] for n, v in operation.levers.items()}
+        low = {n: float(v.min()) for n, v in values.items()}
+        high = {n: float(v.max()) for n, v in values.items()}
+        load = operation.it_kw[rows]
+        return cls(
+            levers=tuple(values),
+            centre=tuple((low[n] + high[n]) / 2 for n in values),
+            half_range=tuple(max((high[n] - low[n]) / 2, 0.5) for n in values),
+            load_mean_kw=float(load.mean()),
+            load_sd_kw=max(float(load.std()), 1e-6 * float(load.mean())),
+            dry_knots_c=tuple(float(q) for q in np.quantile(operation.dry_bulb_c[rows], _WEATHER_QUANTILES)),
+            wet_knots_c=tuple(float(q) for q in np.quantile(operation.wet_bulb_c[rows], _WEATHER_QUANTILES)),
+        )
+
+    def scaled(self, operation: Operation) -> list[FloatArray]:
+        """Return the levers scaled to about -1..1, in order."""
+        return [
+            (operation.levers[n] - c) / h
+            for n, c, h in zip(self.levers, self.centre, self.half_range, strict=True)
+        ]
+
+    def it_terms(self, operation: Operation) -> FloatArray:
+        """Return the terms of the IT response, shape (n, terms).
+
+        Servers feel the air: chilled water enters only where it meets the air set-point (too warm
+        water cannot hold cold air). Without an air lever there is no response to learn.
+        """
+        if self.levers[0] not in AIR_LEVERS:
+            return np.zeros((len(operation), 1))
+        scaled = self.scaled(operation)
+        weather = np.nan_to_num((operation.dry_bulb_c - 12.0) / 10.0)
+        first = scaled[0]
+        columns = [first, first**2, first**3, first * weather, first**2 * weather, first * weather**2]
+        for other in scaled[1:]:
+            columns += [first * other, first**2 * other]
+        return np.column_stack(columns)
+
+    def surface_terms(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
+        """Return the terms of a power or temperature surface, shape (n, terms).
+
+        Parameters
+        ----------
+        operation : Operation
+            Levers and weather.
+        it_kw : numpy.ndarray, shape (n,)
+            Heat load of the scenario [kW].
+        """
+        scaled, load = self.scaled(operation), (it_kw - self.load_mean_kw) / self.load_sd_kw
+        dry, wet = operation.dry_bulb_c / 10.0, operation.wet_bulb_c / 10.0
+        ones = np.ones(len(load))
+        dry_spline = _hinges(dry, np.asarray(self.dry_knots_c) / 10.0)
+        wet_spline = _hinges(wet, np.asarray(self.wet_knots_c) / 10.0)
+        weather = np.column_stack([ones, dry_spline, wet_spline])
+        lever_terms = [ones, load, load**2]
+        for x in scaled:
+            lever_terms += [x, x**2, x**3, load * x]
+        for a, b in combinations(scaled, 2):
+            lever_terms += [a * b, a**2 * b, a * b**2]
+        blocks = [_products(np.column_stack(lever_terms), weather)]
+        # economiser: what counts is how far outdoor air is from the air set-point
+        air = operation.levers[self.levers[0]]
+        approach = np.hstack(
+            [
+                _hinges((t - air) / 10.0, _APPROACH_KNOTS_K / 10.0)
+                for t in (operation.dry_bulb_c, operation.wet_bulb_c)
+            ]
+        )
+        blocks.append(_products(np.column_stack([ones, load, *scaled]), approach))
+        humid = _products(dry_spline, wet_spline)
+        blocks += [humid, humid * scaled[0][:, None]]
+        return np.hstack(blocks)
+
+    def transient_terms(self, operation: Operation) -> FloatArray:
+        """Return the moves of the levers in this and the step before; zero in a steady scenario.
+
+        Rooms and water take their time: without these terms the response to a move is
+        underestimated, because the first hours after it count as its full effect.
+        """
+        columns = []
+        for x in self.scaled(operation):
+            for values in (x, x**2):
+                move = np.diff(values, prepend=values[:1])
+                columns += [_delayed(move, k) for k in range(TRANSIENT_STEPS)]
+        return np.column_stack(columns)
+
+
+def _hinges(x: FloatArray, knots: FloatArray) -> FloatArray:
+    return np.column_stack([x, np.maximum(x[:, None] - knots, 0.0)])
+
+
+def _products(a: FloatArray, b: FloatArray) -> FloatArray:
+    return (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+
+
+def _delayed(x: FloatArray, steps: int) -> FloatArray:
+    return np.concatenate([np.zeros(steps), x[: len(x) - steps]]) if steps else x

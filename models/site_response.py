@@ -1,0 +1,293 @@
+"""What a site does when a set-point moves: the grey-box model that proposes.
+
+IT power responds to the air set-point (server fans, leakage); cooling responds to set-points,
+weather and heat load; losses of the power chain follow IT power. Utilisation is not exported, so it
+is separated from the response to temperature by time: work drifts and repeats by the week, a
+set-point moves in steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from features.errors import InsufficientDataError
+from features.frame import FloatArray
+from features.operation import BoolArray, Operation
+from models.block_ridge import BlockRidge, fit_block_ridge
+from models.lever_basis import LeverBasis
+
+LEAST_ROWS = 24 * 28
+"""Four weeks of hours: below this the weekly rhythm of work cannot be told from a response."""
+DRAWS = 60
+_HUBER_SD = 2.5
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Power of one scenario, per step [kW]; ``inlet_c`` is the expected hottest inlet [degC] or None."""
+
+    it_kw: FloatArray
+    overhead_kw: FloatArray
+    chain_kw: FloatArray
+    inlet_c: FloatArray | None
+
+    @property
+    def facility_kw(self) -> FloatArray:
+        """IT + cooling (or all overhead) + power chain [kW]."""
+        return self.it_kw + self.overhead_kw + self.chain_kw
+
+
+@dataclass(frozen=True)
+class ItResponse:
+    """Relative response of IT power to the levers: IT(levers) = work x exp(terms @ coefficients).
+
+    ``rho`` is the autocorrelation of the work between steps that the fit removes [1].
+    """
+
+    fit: BlockRidge
+    rho: float
+
+    def log_effect(self, basis: LeverBasis, operation: Operation) -> FloatArray:
+        """Return the logarithm of the response, up to a constant, shape (n,)."""
+        effect: FloatArray = basis.it_terms(operation) / self.fit.scale @ self.fit.point
+        return effect
+
+    def log_effect_draws(self, basis: LeverBasis, operation: Operation) -> FloatArray:
+        """Return the response of every bootstrap draw, shape (n, draws)."""
+        effect: FloatArray = basis.it_terms(operation) / self.fit.scale @ self.fit.draws.T
+        return effect
+
+
+def work_terms(operation: Operation) -> FloatArray:
+    """Return what work follows: hour of the week and a smooth trend, shape (n, 170)."""
+    week = np.eye(168)[operation.hour_of_week]
+    t = np.linspace(-1.0, 1.0, len(operation))
+    return np.column_stack([week, t, t**2])
+
+
+def fit_it_response(operation: Operation, rows: BoolArray, basis: LeverBasis, seed: int) -> ItResponse:
+    """Fit the IT response by feasible generalised least squares.
+
+    Quasi-differencing with the residuals' own autocorrelation removes slow drifts of work
+    (Cochrane-Orcutt); Huber weights keep batch jobs, which come and go within an hour, from
+    being read as responses.
+
+    Raises
+    ------
+    InsufficientDataError
+        Fewer than `LEAST_ROWS` pairs of neighbouring steps.
+    """
+    levers, work = basis.it_terms(operation), work_terms(operation)
+    n_levers = levers.shape[1]
+    terms = np.column_stack([levers, basis.transient_terms(operation), work])
+    log_it = np.log(np.where(operation.it_kw > 0, operation.it_kw, np.nan))
+    valid = rows & np.isfinite(terms).all(axis=1) & np.isfinite(log_it)
+    pair = np.concatenate([[False], valid[1:] & valid[:-1]])
+    if pair.sum() < LEAST_ROWS:
+        raise InsufficientDataError(
+            "E-RESPONSE-ROWS",
+            f"{int(pair.sum())} neighbouring steps are too few to tell work from temperature",
+            operation.site_id,
+            f"export at least {LEAST_ROWS} hours without gaps",
+        )
+    rho = _autocorrelation(terms, log_it, valid, pair)
+    now = np.flatnonzero(pair)
+    X, y = terms[now] - rho * terms[now - 1], log_it[now] - rho * log_it[now - 1]
+    weights = _huber_weights(X, y)
+    fit = fit_block_ridge(X, y, operation.week[now], alpha=1e-5, draws=DRAWS, seed=seed, weights=weights)
+    return ItResponse(fit.keep(slice(0, n_levers)), rho)
+
+
+def _autocorrelation(terms: FloatArray, y: FloatArray, valid: BoolArray, pair: BoolArray) -> float:
+    inside = np.flatnonzero(valid)
+    residual = np.full(len(y), np.nan)
+    X, target = terms[inside] - terms[inside].mean(axis=0), y[inside] - y[inside].mean()
+    gram = X.T @ X + 1e-5 * len(target) * np.eye(X.shape[1])
+    residual[inside] = target - X @ np.linalg.solve(gram, X.T @ target)
+    now = np.flatnonzero(pair)
+    before, after = residual[now - 1], residual[now]
+    return float(np.clip((before @ after) / max(before @ before, 1e-30), 0.0, 0.98))
+
+
+def _huber_weights(X: FloatArray, y: FloatArray, rounds: int = 4) -> FloatArray:
+    weights = np.ones(len(y))
+    penalty = 1e-6 * len(y) * np.eye(X.shape[1])
+    for _ in range(rounds):
+        Xw = X * weights[:, None]
+        centred = y - np.average(y, weights=weights)
+        coefficients = np.linalg.solve(Xw.T @ X + penalty, Xw.T @ centred)
+        residual = np.abs(centred - X @ coefficients)
+        spread = 1.4826 * np.median(residual)
+        weights = np.minimum(1.0, _HUBER_SD * spread / np.maximum(residual, 1e-12))
+    return weights
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A smooth surface over levers, weather and load: power [kW] or temperature [degC]."""
+
+    fit: BlockRidge
+    residual_sd: float
+    residual_high: float
+    """99th percentile of (measured - fitted) [unit of the surface]."""
+
+    def predict(self, basis: LeverBasis, operation: Operation, it_kw: FloatArray) -> FloatArray:
+        """Return the surface in a steady scenario, shape (n,)."""
+        return self.fit.predict(basis.surface_terms(operation, it_kw))
+
+
+def fit_surface(
+    operation: Operation, rows: BoolArray, basis: LeverBasis, target: FloatArray, *, draws: int, seed: int
+) -> Surface:
+    """Fit a surface on the given rows; transients are fitted beside it and then left out."""
+    valid = rows & np.isfinite(target)
+    steady = basis.surface_terms(operation, operation.it_kw)
+    terms = np.column_stack([steady, basis.transient_terms(operation)])
+    valid &= np.isfinite(terms).all(axis=1)
+    if valid.sum() < LEAST_ROWS:
+        raise InsufficientDataError(
+            "E-SURFACE-ROWS",
+            f"{int(valid.sum())} usable steps are too few",
+            operation.site_id,
+            f"export at least {LEAST_ROWS} steps with set-points, weather and power",
+        )
+    fit = fit_block_ridge(
+        terms[valid], target[valid], operation.week[valid], alpha=1e-3, draws=draws, seed=seed
+    )
+    residual = target[valid] - fit.predict(terms[valid])
+    high = float(np.quantile(residual, 0.99))
+    return Surface(fit.keep(slice(0, steady.shape[1])), float(residual.std()), high)
+
+
+@dataclass(frozen=True)
+class ChainLoss:
+    """Losses of UPS and distribution and the rest of the site: a + b x + c x^2 of IT power x [kW]."""
+
+    a: float
+    b: float
+    c: float
+
+    def predict(self, it_kw: FloatArray) -> FloatArray:
+        """Return the loss [kW]."""
+        return self.a + self.b * it_kw + self.c * it_kw**2
+
+    def slope(self, it_kw: FloatArray) -> FloatArray:
+        """Return d loss / d IT [1]."""
+        return self.b + 2 * self.c * it_kw
+
+
+def fit_chain(operation: Operation, rows: BoolArray) -> ChainLoss:
+    """Fit the power chain; zero where cooling is not metered (then it is inside the overhead)."""
+    if operation.cooling_kw is None:
+        return ChainLoss(0.0, 0.0, 0.0)
+    rest = (operation.facility_kw - operation.it_kw - operation.cooling_kw)[rows]
+    it = operation.it_kw[rows]
+    centre, spread = it.mean(), max(float(it.std()), 1e-9)
+    c, b, a = np.polyfit((it - centre) / spread, rest, 2)
+    return ChainLoss(
+        float(a - b * centre / spread + c * (centre / spread) ** 2),
+        float(b / spread - 2 * c * centre / spread**2),
+        float(c / spread**2),
+    )
+
+
+@dataclass(frozen=True)
+class SiteResponse:
+    """The proposing model of one site.
+
+    `scenario` keeps what was measured and moves only what the levers move: the residual of every
+    step is carried over, so a scenario at the measured set-points is the measurement itself.
+    """
+
+    basis: LeverBasis
+    it: ItResponse
+    overhead: Surface
+    chain: ChainLoss
+    inlet: Surface | None
+
+    def scenario(self, operation: Operation, levers: dict[str, FloatArray]) -> Scenario:
+        """Predict the operation under other set-points and the same weather and work.
+
+        Parameters
+        ----------
+        operation : Operation
+            As measured.
+        levers : dict
+            Lever -> set-points [degC], shape (n,).
+
+        Returns
+        -------
+        Scenario
+            NaN where the operation was not measured.
+        """
+        moved = operation.with_levers(levers)
+        change = self.it.log_effect(self.basis, moved) - self.it.log_effect(self.basis, operation)
+        it_kw = operation.it_kw * np.exp(change)
+        measured = self.overhead.predict(self.basis, operation, operation.it_kw)
+        overhead = operation.overhead_kw + self.overhead.predict(self.basis, moved, it_kw) - measured
+        rest = operation.facility_kw - operation.it_kw - operation.overhead_kw
+        chain = rest + self.chain.predict(it_kw) - self.chain.predict(operation.it_kw)
+        inlet = None
+        if self.inlet is not None:
+            inlet = self.inlet.predict(self.basis, moved, it_kw)
+        return Scenario(it_kw, np.maximum(overhead, 0.0), chain, inlet)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready numbers."""
+        return {
+            "basis": asdict(self.basis),
+            "it": {"fit": self.it.fit.to_dict(), "rho": self.it.rho},
+            "overhead": _surface_dict(self.overhead),
+            "chain": asdict(self.chain),
+            "inlet": None if self.inlet is None else _surface_dict(self.inlet),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> SiteResponse:
+        """Rebuild from `to_dict`."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["basis"].items()}
+        basis = LeverBasis(**fields)
+        return cls(
+            basis,
+            ItResponse(BlockRidge.from_dict(raw["it"]["fit"]), raw["it"]["rho"]),
+            _surface(raw["overhead"]),
+            ChainLoss(**raw["chain"]),
+            None if raw["inlet"] is None else _surface(raw["inlet"]),
+        )
+
+
+def fit_site_response(operation: Operation, rows: BoolArray, seed: int) -> SiteResponse:
+    """Fit the proposing model on the given rows (usable rows of the proposer's weeks).
+
+    Raises
+    ------
+    InsufficientDataError
+        Too few rows.
+    """
+    rows = rows & operation.usable
+    basis = LeverBasis.learn(operation, rows)
+    inlet = None
+    if operation.inlet_c is not None:
+        inlet = fit_surface(operation, rows, basis, operation.inlet_c, draws=0, seed=seed)
+    return SiteResponse(
+        basis,
+        fit_it_response(operation, rows, basis, seed),
+        fit_surface(operation, rows, basis, operation.overhead_kw, draws=DRAWS, seed=seed),
+        fit_chain(operation, rows),
+        inlet,
+    )
+
+
+def _surface_dict(surface: Surface) -> dict[str, Any]:
+    return {
+        "fit": surface.fit.to_dict(),
+        "residual_sd": surface.residual_sd,
+        "residual_high": surface.residual_high,
+    }
+
+
+def _surface(raw: dict[str, Any]) -> Surface:
+    return Surface(BlockRidge.from_dict(raw["fit"]), raw["residual_sd"], raw["residual_high"])

@@ -1,0 +1,267 @@
+"""The second model of a site: it scores what the first one proposes.
+
+Other weeks, another form: boosted trees for the overhead, a broken line on first differences for
+the IT response. Where the two disagree, the interval says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from features.errors import InsufficientDataError
+from features.frame import FloatArray
+from features.operation import AIR_LEVERS, TRANSIENT_STEPS, BoolArray, Operation
+from models.block_ridge import BlockRidge, fit_block_ridge
+from models.site_response import DRAWS, LEAST_ROWS, ChainLoss, fit_chain
+
+MEMBERS = 8
+"""Trees are fitted on this many draws of weeks; their spread is the scorer's uncertainty."""
+_ROUNDS = 160
+_PARAMETERS: dict[str, Any] = {
+    "objective": "regression",
+    "learning_rate": 0.07,
+    "num_leaves": 31,
+    "min_data_in_leaf": 15,
+    "lambda_l2": 1.0,
+    "feature_fraction": 0.9,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "verbosity": -1,
+}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Energy of two scenarios and their difference with its uncertainty.
+
+    Parameters
+    ----------
+    baseline_kw, planned_kw : numpy.ndarray, shape (n,)
+        Facility power [kW]; NaN where the operation was not measured.
+    baseline_it_kw, planned_it_kw : numpy.ndarray, shape (n,)
+        IT power [kW].
+    saving_kw_draws : numpy.ndarray, shape (draws,)
+        Mean saving of every draw [kW].
+    parts_kw : dict
+        Mean saving by part, ``it``, ``cooling``, ``power_chain`` [kW].
+    """
+
+    baseline_kw: FloatArray
+    planned_kw: FloatArray
+    baseline_it_kw: FloatArray
+    planned_it_kw: FloatArray
+    saving_kw_draws: FloatArray
+    parts_kw: dict[str, float]
+
+    @property
+    def measured(self) -> BoolArray:
+        """Steps that count."""
+        return np.isfinite(self.baseline_kw) & np.isfinite(self.planned_kw)
+
+    @property
+    def saving_kw(self) -> float:
+        """Mean saving over the measured steps [kW]."""
+        return float((self.baseline_kw - self.planned_kw)[self.measured].mean())
+
+    @property
+    def saving_sd_kw(self) -> float:
+        """Standard deviation of the mean saving between draws [kW]."""
+        return float(self.saving_kw_draws.std(ddof=1))
+
+
+@dataclass(frozen=True)
+class BrokenLine:
+    """IT response as a broken line of the air lever, from first differences of the logarithm of IT power."""
+
+    levers: tuple[str, ...]
+    knots: tuple[tuple[float, ...], ...]
+    fit: BlockRidge
+
+    def terms(self, operation: Operation) -> FloatArray:
+        """Return the line's terms, shape (n, terms); zero without an air lever."""
+        if not self.levers:
+            return np.zeros((len(operation), 1))
+        return np.column_stack(
+            [_line(operation.levers[n], k) for n, k in zip(self.levers, self.knots, strict=True)]
+        )
+
+    def log_effect(self, operation: Operation) -> FloatArray:
+        """Return the logarithm of the response of the point and of every draw, shape (n, 1 + draws)."""
+        coefficients = np.vstack([self.fit.point, self.fit.draws])
+        effect: FloatArray = self.terms(operation) / self.fit.scale @ coefficients.T
+        return effect
+
+
+@dataclass(frozen=True)
+class SiteScorer:
+    """The scoring model of one site."""
+
+    it: BrokenLine
+    trees: tuple[lgb.Booster, ...]
+    chain: ChainLoss
+
+    def overhead(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
+        """Return the overhead of a steady scenario by every member [kW], shape (n, members)."""
+        rows = _tree_features(operation, it_kw, steady=True)
+        known = np.isfinite(rows).all(axis=1)
+        predicted = np.full((len(rows), len(self.trees)), np.nan)
+        if known.any():
+            predicted[known] = np.column_stack([t.predict(rows[known], num_threads=1) for t in self.trees])
+        return predicted
+
+    def score(
+        self, operation: Operation, baseline: dict[str, FloatArray], planned: dict[str, FloatArray]
+    ) -> Scored:
+        """Compare two settings of the levers under the measured weather and work.
+
+        Parameters
+        ----------
+        operation : Operation
+            As measured; its residuals are carried over into both scenarios.
+        baseline, planned : dict
+            Lever -> set-points [degC], shape (n,).
+
+        Returns
+        -------
+        Scored
+        """
+        before, after = operation.with_levers(baseline), operation.with_levers(planned)
+        here = self.it.log_effect(operation)
+        it_before = operation.it_kw[:, None] * np.exp(self.it.log_effect(before) - here)
+        it_after = operation.it_kw[:, None] * np.exp(self.it.log_effect(after) - here)
+        cool_before, cool_after = self.overhead(before, it_before[:, 0]), self.overhead(after, it_after[:, 0])
+        cool_here = self.overhead(operation, operation.it_kw)
+        rest = operation.facility_kw - operation.it_kw - operation.overhead_kw
+        chain = [
+            rest + self.chain.predict(x) - self.chain.predict(operation.it_kw)
+            for x in (it_before[:, 0], it_after[:, 0])
+        ]
+        cooling = [operation.overhead_kw + (c - cool_here).mean(axis=1) for c in (cool_before, cool_after)]
+        facility = [it[:, 0] + c + p for it, c, p in zip((it_before, it_after), cooling, chain, strict=True)]
+        known = np.isfinite(facility[0]) & np.isfinite(facility[1])
+        slope = 1.0 + self.chain.slope(operation.it_kw)[known, None]
+        it_draws = ((it_before - it_after)[known, 1:] * slope).mean(axis=0)
+        cool_draws = (cool_before - cool_after)[known].mean(axis=0)
+        parts = {
+            "it": float((it_before - it_after)[known, 0].mean()),
+            "cooling": float((cooling[0] - cooling[1])[known].mean()),
+            "power_chain": float((chain[0] - chain[1])[known].mean()),
+        }
+        draws = (it_draws[:, None] + cool_draws[None, :]).ravel()
+        return Scored(facility[0], facility[1], it_before[:, 0], it_after[:, 0], draws, parts)
+
+    def to_files(self, prefix: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return (JSON part, file name -> LightGBM text)."""
+        about = {
+            "levers": list(self.it.levers),
+            "knots": [list(k) for k in self.it.knots],
+            "fit": self.it.fit.to_dict(),
+            "chain": [self.chain.a, self.chain.b, self.chain.c],
+            "members": len(self.trees),
+        }
+        texts = {f"{prefix}{i}.txt": t.model_to_string() for i, t in enumerate(self.trees)}
+        return about, texts
+
+    @classmethod
+    def from_files(cls, about: dict[str, Any], files: dict[str, str], prefix: str) -> SiteScorer:
+        """Rebuild from `to_files`."""
+        line = BrokenLine(
+            tuple(about["levers"]),
+            tuple(tuple(k) for k in about["knots"]),
+            BlockRidge.from_dict(about["fit"]),
+        )
+        trees = tuple(lgb.Booster(model_str=files[f"{prefix}{i}.txt"]) for i in range(about["members"]))
+        return cls(line, trees, ChainLoss(*about["chain"]))
+
+
+def fit_site_scorer(operation: Operation, rows: BoolArray, seed: int) -> SiteScorer:
+    """Fit the scoring model on its own weeks.
+
+    Raises
+    ------
+    InsufficientDataError
+        Too few rows.
+    """
+    rows = rows & operation.usable
+    return SiteScorer(
+        _fit_broken_line(operation, rows, seed), _fit_trees(operation, rows, seed), fit_chain(operation, rows)
+    )
+
+
+def _fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> BrokenLine:
+    names = tuple(n for n in operation.levers if n in AIR_LEVERS)
+    knots = tuple(tuple(np.unique(np.quantile(operation.levers[n][rows], (0.25, 0.5, 0.75)))) for n in names)
+    line = BrokenLine(names, knots, BlockRidge(*(np.zeros(0),) * 2, 0.0, *(np.zeros(0),) * 2))
+    terms = line.terms(operation)
+    n_levers = terms.shape[1]
+    moves = np.diff(terms, axis=0, prepend=terms[:1])
+    later = [
+        np.vstack([np.zeros((k, n_levers)), moves[: len(moves) - k]]) for k in range(1, TRANSIENT_STEPS + 1)
+    ]
+    # full effect = effect at once + what follows in the next steps, so the later moves carry the
+    # remainder: d log IT = b0 * move + b1 * move one step ago + ...; the sum of b is the response
+    hour = np.eye(168)[operation.hour_of_week]
+    log_it = np.log(np.where(operation.it_kw > 0, operation.it_kw, np.nan))
+    change = np.diff(log_it, prepend=np.nan)
+    valid = rows & np.concatenate([[False], rows[:-1]]) & np.isfinite(change)
+    X = np.column_stack([moves, *later, hour])
+    valid &= np.isfinite(X).all(axis=1)
+    if valid.sum() < LEAST_ROWS:
+        raise InsufficientDataError(
+            "E-SCORER-ROWS",
+            f"{int(valid.sum())} neighbouring steps are too few for the second model",
+            operation.site_id,
+            f"export at least {2 * LEAST_ROWS} steps without gaps",
+        )
+    spread = 1.4826 * np.nanmedian(np.abs(change[valid] - np.nanmedian(change[valid])))
+    weights = np.minimum(1.0, 3.0 * spread / np.maximum(np.abs(change[valid]), 1e-12))
+    fit = fit_block_ridge(
+        X[valid], change[valid], operation.week[valid], alpha=1e-5, draws=DRAWS, seed=seed, weights=weights
+    )
+    return BrokenLine(names, knots, _summed(fit, n_levers, TRANSIENT_STEPS + 1))
+
+
+def _summed(fit: BlockRidge, width: int, copies: int) -> BlockRidge:
+    """Add the coefficients of a move's delayed effects, in raw units of the terms."""
+    inverse = np.where(np.isinf(fit.scale), 0.0, 1.0 / fit.scale)
+    point = (fit.point * inverse)[: width * copies].reshape(copies, width).sum(axis=0)
+    draws = (fit.draws * inverse)[:, : width * copies].reshape(len(fit.draws), copies, width).sum(axis=1)
+    return BlockRidge(np.zeros(width), np.ones(width), 0.0, point, draws)
+
+
+def _fit_trees(operation: Operation, rows: BoolArray, seed: int) -> tuple[lgb.Booster, ...]:
+    X, y = _tree_features(operation, operation.it_kw, steady=False), operation.overhead_kw
+    valid = rows & np.isfinite(X).all(axis=1) & np.isfinite(y)
+    X, y, weeks = X[valid], y[valid], operation.week[valid]
+    blocks = np.unique(weeks)
+    rng = np.random.default_rng(seed)
+    trees = []
+    for member in range(MEMBERS):
+        drawn = rng.multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)))
+        weight = drawn[np.searchsorted(blocks, weeks)].astype(np.float64)
+        taken = weight > 0
+        data = lgb.Dataset(X[taken], label=y[taken], weight=weight[taken])
+        trees.append(lgb.train({**_PARAMETERS, "seed": seed + member}, data, num_boost_round=_ROUNDS))
+    return tuple(trees)
+
+
+def _tree_features(operation: Operation, it_kw: FloatArray, *, steady: bool) -> FloatArray:
+    """Return levers, weather, approaches and load; the last move of each lever, zero when steady."""
+    columns = [operation.dry_bulb_c, operation.wet_bulb_c, it_kw]
+    for values in operation.levers.values():
+        move = (
+            np.zeros(len(values))
+            if steady
+            else values - np.concatenate([[values[0]] * 2, values[:-2]])[: len(values)]
+        )
+        columns += [values, operation.dry_bulb_c - values, operation.wet_bulb_c - values, move]
+    return np.column_stack(columns)
+
+
+def _line(x: FloatArray, knots: tuple[float, ...]) -> FloatArray:
+    return np.column_stack([x, *(np.maximum(x - k, 0.0) for k in knots)])

@@ -1,0 +1,311 @@
+"""Energy of base stations: configuration model, corrected by the station's own meter, with intervals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from io import StringIO
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.base_station import CONFIGURATION, FILLED, LOAD, recode, with_expected_work
+from features.errors import ModelError
+from features.frame import FeatureFrame, FloatArray
+from models.conformal import Conformal
+from models.gbm import Gbm, GbmParameters
+from models.prediction import Prediction, Task
+from models.station_config import ConfigModel, log_target, measured
+from models.station_fingerprint import BoolArray, IntArray, StationHours, fingerprint
+
+Mode = Literal["around", "past", "forecast"]
+MODES: tuple[Mode, ...] = ("around", "past", "forecast")
+"""``around``: measured hours on both sides; ``past``: only earlier ones; ``forecast``: load unknown too."""
+FEW = 8
+"""Fewer measured hours than this make a thin fingerprint."""
+WIDEN_OUT_OF_DOMAIN = 2.0
+CORRECTION = GbmParameters(rounds=250, num_leaves=31, feature_fraction=0.6, objective="regression")
+
+
+def station_hours(frame: FeatureFrame, names: list[str], residual: FloatArray | None = None) -> StationHours:
+    """Return the frame's rows as hours of the stations `names` (sorted), in the frame's order."""
+    station = pd.Index(names).get_indexer(pd.Index(frame.keys["site_id"])).astype(np.int64)
+    stamp = frame.keys["timestamp"].dt.tz_localize(None).to_numpy().astype("datetime64[m]").astype(np.int64)
+    nothing = np.full(len(frame), np.nan)
+    load = frame.X[LOAD].to_numpy(dtype=np.float64)
+    return StationHours(station, stamp, load, nothing if residual is None else residual)
+
+
+def correction_frame(
+    frame: FeatureFrame, log_config: FloatArray, history: StationHours, names: list[str], mode: Mode,
+    hidden: IntArray | int = 0, residual: FloatArray | None = None,
+) -> FeatureFrame:  # fmt: skip
+    """Return what the second stage sees: fingerprint, features and the first stage's answer."""
+    told = fingerprint(station_hours(frame, names), history, past_only=mode != "around", hidden=hidden)
+    X = pd.concat([told, frame.X.reset_index(drop=True)], axis=1).assign(log_config=log_config)
+    y = None if residual is None else pd.Series(residual)
+    return FeatureFrame(frame.keys, X, frame.quantity, y, frame.categories)
+
+
+def signatures(frame: FeatureFrame) -> dict[str, str]:
+    """Return one string per station that names its configuration."""
+    first = frame.X[list(CONFIGURATION)].groupby(frame.keys["site_id"]).first()
+    text = first.round(6).astype(str).agg("|".join, axis=1)
+    return {str(k): str(v) for k, v in text.items()}
+
+
+@dataclass(frozen=True)
+class KnownHours:
+    """Measured hours that a model keeps of its training stations.
+
+    Parameters
+    ----------
+    names : list of str
+        Stations, sorted; codes of `hours` are positions.
+    hours : StationHours
+    signature : dict
+        Station -> configuration; a station of another configuration is not the same station.
+    """
+
+    names: list[str]
+    hours: StationHours
+    signature: dict[str, str]
+
+    def to_text(self) -> str:
+        """Return a CSV text."""
+        table = pd.DataFrame(
+            {
+                "station": self.hours.station, "minute": self.hours.minute,
+                "load": self.hours.load.round(5), "residual": self.hours.residual.round(5),
+            }
+        )  # fmt: skip
+        return table.to_csv(index=False, lineterminator="\n")
+
+    @classmethod
+    def from_text(cls, names: list[str], signature: dict[str, str], text: str) -> KnownHours:
+        """Rebuild from `to_text`."""
+        table = pd.read_csv(StringIO(text))
+        hours = StationHours(
+            table["station"].to_numpy(np.int64), table["minute"].to_numpy(np.int64),
+            table["load"].to_numpy(np.float64), table["residual"].to_numpy(np.float64),
+        )  # fmt: skip
+        return cls(names, hours, signature)
+
+
+def merge_history(stored: KnownHours, own: StationHours, names: list[str], now: dict[str, str]) -> StationHours:
+    """Return own measured hours plus stored ones of the same stations; own ones win.
+
+    Parameters
+    ----------
+    stored : KnownHours
+    own : StationHours
+        Hours of the telemetry in hand, coded by `names`.
+    names : list of str
+    now : dict
+        Station -> configuration in the telemetry in hand.
+    """
+    position = {n: i for i, n in enumerate(names)}
+    code = np.array(
+        [
+            position[n] if n in position and stored.signature.get(n) == now.get(n) else -1
+            for n in stored.names
+        ],
+        dtype=np.int64,
+    )
+    mapped = code[stored.hours.station] if len(stored.hours) else np.empty(0, np.int64)
+    keep = mapped >= 0
+    old = StationHours(mapped[keep], *(v[keep] for v in (stored.hours.minute, stored.hours.load, stored.hours.residual)))  # noqa: E501
+    old = old.rows(~np.isin(old.key, own.key))
+    joined = StationHours(
+        *(np.concatenate([getattr(own, n), getattr(old, n)]) for n in ("station", "minute", "load", "residual"))
+    )
+    order = np.argsort(joined.key, kind="stable")
+    return StationHours(*(getattr(joined, n)[order] for n in ("station", "minute", "load", "residual")))
+
+
+@dataclass
+class StationModel:
+    """Both stages of one quantity, with intervals and the hours it keeps.
+
+    Parameters
+    ----------
+    quantity : str
+    offset : int
+        Clock offset of the training exports [intervals], see `features.station_clock`.
+    categories : dict
+        Text labels that were trained.
+    config : ConfigModel
+    corrections : dict
+        Mode -> second stage.
+    intervals : dict
+        Group -> interval, see `interval_group`.
+    ranges : dict
+        Feature -> range of the training rows.
+    known : KnownHours
+    """
+
+    quantity: str
+    offset: int
+    categories: dict[str, list[str]]
+    config: ConfigModel
+    corrections: dict[str, Gbm]
+    intervals: dict[str, Conformal]
+    ranges: dict[str, tuple[float, float]]
+    known: KnownHours
+    model_id: str = field(default="unsealed")
+
+    def predict(self, frame: FeatureFrame, task: Task = "estimate") -> Prediction:
+        """Predict every row of a frame built with this model's clock offset.
+
+        Parameters
+        ----------
+        frame : FeatureFrame
+            From `features.base_station.build`; its measured energies serve as fingerprints of other
+            rows, never of their own.
+        task : {"estimate", "forecast", "what-if"}
+        """
+        frame = recode(frame, self.categories)
+        expected = with_expected_work(frame)
+        log_config = self.config.predict_log(frame)
+        history, names = self._history(frame, log_config)
+        mode = self._modes(frame, history, names, task)
+        unloaded = mode == "forecast"
+        shown = _mix(frame, expected, unloaded)
+        log_shown = log_config.copy()
+        if unloaded.any():
+            log_shown[unloaded] = self.config.predict_log(expected.rows(unloaded))
+        point, count = self._point(shown, log_shown, history, names, mode)
+        inside = self.in_domain(shown)
+        tier = np.where(count > 0, "full", "prior")
+        tier = np.where(inside, tier, "prior")
+        tier = np.where(frame.X[LOAD].isna().to_numpy(), "fallback", tier)
+        lower, upper = self._interval(shown, point, count, mode, inside)
+        return Prediction(
+            frame.keys, point, lower, upper, self.quantity, self._coverage(), self.model_id, inside,
+            tier.astype(np.str_), task,
+        )  # fmt: skip
+
+    def _history(self, frame: FeatureFrame, log_config: FloatArray) -> tuple[StationHours, list[str]]:
+        names = sorted(str(s) for s in frame.keys["site_id"].unique())
+        own = station_hours(frame, names, log_target(frame) - log_config).rows(measured(frame))
+        return merge_history(self.known, own, names, signatures(frame)), names
+
+    @staticmethod
+    def _modes(frame: FeatureFrame, history: StationHours, names: list[str], task: Task) -> npt.NDArray[np.str_]:
+        """Return per row which second stage answers; shape (rows,)."""
+        if task == "forecast":
+            return np.full(len(frame), "forecast")
+        query = station_hours(frame, names)
+        after = np.searchsorted(history.key, query.key, "right")
+        there = np.minimum(after, max(len(history) - 1, 0))
+        later = (
+            (after < len(history)) & (history.station[there] == query.station)
+            if len(history)
+            else np.zeros(len(frame), dtype=bool)
+        )
+        known = frame.X[LOAD].notna().to_numpy()
+        return np.where(~known, "forecast", np.where(later, "around", "past"))
+
+    def _point(
+        self, frame: FeatureFrame, log_config: FloatArray, history: StationHours, names: list[str],
+        mode: npt.NDArray[np.str_],
+    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+        correction, count = np.zeros(len(frame)), np.zeros(len(frame))
+        for one in MODES:
+            rows = mode == one
+            if rows.any():
+                table = correction_frame(frame.rows(rows), log_config[rows], history, names, one)
+                count[rows] = table.X["n"].to_numpy()
+                correction[rows] = self.corrections[one].predict(table)
+        return np.exp(log_config + np.where(count > 0, correction, 0.0)), count
+
+    def in_domain(self, frame: FeatureFrame) -> BoolArray:
+        """Return whether product, mode, configuration and load lie where the model was trained."""
+        inside = np.ones(len(frame), dtype=bool)
+        for name in self.categories:
+            if self.categories[name]:
+                inside &= frame.X[name].notna().to_numpy()
+        for name, (low, high) in self.ranges.items():
+            slack = 0.02 * (high - low) + 1e-9
+            values = frame.X[name].to_numpy()
+            inside &= ~((values < low - slack) | (values > high + slack))
+        return inside
+
+    def _interval(
+        self, frame: FeatureFrame, point: FloatArray, count: FloatArray, mode: npt.NDArray[np.str_],
+        inside: BoolArray,
+    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+        group = interval_group(mode, count, frame.X[FILLED].to_numpy() > 0)
+        unseen = frame.X["ru_type"].isna().to_numpy() & (count == 0)
+        group = np.where(unseen & ("new product" in self.intervals), "new product", group)
+        lower, upper = np.full(len(point), np.nan), np.full(len(point), np.nan)
+        for name in np.unique(group):
+            rows = group == name
+            wider = np.where(inside[rows] | (name == "new product"), 1.0, WIDEN_OUT_OF_DOMAIN)
+            lower[rows], upper[rows] = self._conformal(str(name)).interval(point[rows], wider)
+        return np.maximum(lower, 0.0), upper
+
+    def _conformal(self, group: str) -> Conformal:
+        """Return the group's interval, else that of the next wider group that was calibrated."""
+        for name in (group, group.removesuffix(" filled"), group.split()[0], "prior"):
+            if name in self.intervals:
+                return self.intervals[name]
+        raise ModelError("E-MODEL-INTERVAL", f"there is no interval for {group!r}", self.quantity, "train again")
+
+    def _coverage(self) -> float:
+        return self.intervals["prior"].coverage
+
+    def to_files(self) -> dict[str, str]:
+        """Return file name -> text for the model store."""
+        config, files = self.config.to_files(self.quantity)
+        corrections: dict[str, Any] = {}
+        for mode, model in self.corrections.items():
+            corrections[mode], files[f"{self.quantity}.{mode}.txt"] = model.to_files()
+        about = {
+            "offset": self.offset, "categories": self.categories, "config": config, "corrections": corrections,
+            "intervals": {k: v.to_dict() for k, v in self.intervals.items()}, "ranges": self.ranges,
+            "stations": self.known.names, "signature": self.known.signature,
+        }  # fmt: skip
+        files[f"{self.quantity}.json"] = json.dumps(about, sort_keys=True)
+        files[f"{self.quantity}.hours.csv"] = self.known.to_text()
+        return files
+
+    @classmethod
+    def from_files(cls, quantity: str, model_id: str, files: dict[str, str]) -> StationModel:
+        """Rebuild from `to_files`; the texts must have passed their checksums first."""
+        about = json.loads(files[f"{quantity}.json"])
+        return cls(
+            quantity=quantity,
+            offset=int(about["offset"]),
+            categories=about["categories"],
+            config=ConfigModel.from_files(quantity, about["config"], files),
+            corrections={
+                mode: Gbm.from_files(raw, files[f"{quantity}.{mode}.txt"])
+                for mode, raw in about["corrections"].items()
+            },
+            intervals={k: Conformal(**raw) for k, raw in about["intervals"].items()},
+            ranges={k: (float(v[0]), float(v[1])) for k, v in about["ranges"].items()},
+            known=KnownHours.from_text(
+                about["stations"], about["signature"], files[f"{quantity}.hours.csv"]
+            ),
+            model_id=model_id,
+        )
+
+
+def interval_group(mode: npt.NDArray[np.str_], count: FloatArray, filled: BoolArray) -> npt.NDArray[np.str_]:
+    """Return the Mondrian group of every row: how it was answered, how much is known, load in doubt.
+
+    Groups are ``prior`` (no measured hour), ``around``, ``past`` and ``forecast``, with `` few`` where the
+    station has fewer than `FEW` measured hours and `` filled`` where the load was stood in for.
+    """
+    base = np.where(count > 0, mode, np.where(mode == "forecast", "blind", "prior"))
+    base = np.where((count > 0) & (count < FEW), np.strings.add(base, " few"), base)
+    return np.where(filled, np.strings.add(base, " filled"), base)
+
+
+def _mix(frame: FeatureFrame, other: FeatureFrame, use_other: BoolArray) -> FeatureFrame:
+    if not use_other.any():
+        return frame
+    return replace(frame, X=frame.X.where(~use_other[:, None], other.X))

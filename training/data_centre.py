@@ -1,0 +1,355 @@
+"""Fit, calibrate and backtest the models of data centres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.data_centre import ANCHOR, ForecastOrEstimate, Recipe, build, recipe_for, supported_quantities
+from features.errors import InsufficientDataError, UsageError
+from features.frame import FeatureFrame, FloatArray
+from features.operation import operation_of
+from features.telemetry import Telemetry
+from models.base import Regressor
+from models.baselines import Linear, SiteMean, past_value_baselines
+from models.bundle import Progress
+from models.conformal import Conformal
+from models.data_centre import TASKS, DataCentreBundle, SiteModels, WhatIf
+from models.gbm import Anchored, Gbm, GbmParameters, LinearPlusGbm
+from models.identifiability import lever_evidence
+from models.metrics import coverage, relative_width, score_table
+from models.quantity import Domain, Learned, Plain, QuantityModel
+from models.site_response import fit_site_response
+from models.site_scorer import fit_site_scorer
+from models.store import ModelCard, package_versions, seal
+from training.backtest import BACKTEST_COLUMNS, Backtest
+from training.splits import TimeFold, rolling_origin
+from training.tune import tune_gbm
+
+NOMINAL = 0.9
+HELD_BACK = 0.15
+"""Share of the newest rows on which the card's errors and coverage are measured."""
+TEST_SHARE = 0.3
+"""Share of the newest rows that a backtest holds back."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with the numbers that the card shows."""
+
+    model: QuantityModel
+    about: dict[str, Any]
+
+
+def fit(
+    telemetry: Telemetry,
+    *,
+    target: str | None = None,
+    trials: int = 0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> DataCentreBundle:
+    """Fit every model that the telemetry allows; see `training.fit.fit_bundle`."""
+    quantities = _wanted(telemetry, target)
+    jobs = [(s, q, t) for s in telemetry.site_ids for q in quantities for t in TASKS]
+    trained: dict[str, dict[str, Trained]] = {s: {} for s in telemetry.site_ids}
+    notes: list[str] = []
+    for number, (site, quantity, task) in enumerate(jobs):
+        if progress:
+            progress(f"{quantity} ({task})", number / (len(jobs) + 1))
+        one = telemetry.site(site)
+        if quantity not in supported_quantities(one):
+            continue
+        try:
+            trained[site][f"{quantity}-{task}"] = _train(one, quantity, task, trials, seed)  # type: ignore[arg-type]
+        except InsufficientDataError as error:
+            notes.append(f"{site}: no {task} of {quantity}: {error.what}")
+    if not any(trained.values()):
+        raise InsufficientDataError(
+            "E-TRAIN-ROWS",
+            "too few measured rows for any model",
+            "; ".join(notes)[:300] or "the export",
+            "export at least two weeks of hourly rows with a power meter",
+        )
+    if progress:
+        progress("what-if models", len(jobs) / (len(jobs) + 1))
+    what_ifs = {s: _fit_what_if(telemetry, s, seed, notes) for s in telemetry.site_ids}
+    sites = {
+        s: SiteModels({n: t.model for n, t in trained[s].items()}, what_ifs[s]) for s in telemetry.site_ids
+    }
+    card = _card(telemetry, trained, what_ifs, notes, seed)
+    bundle = DataCentreBundle(card, sites)
+    if progress:
+        progress("done", 1.0)
+    return bundle.with_card(seal(card, bundle.to_files()))
+
+
+def _wanted(telemetry: Telemetry, target: str | None) -> list[str]:
+    supported = supported_quantities(telemetry)
+    if target is not None:
+        if target not in supported:
+            raise UsageError(
+                "E-TARGET",
+                f"{target!r} cannot be predicted from this export",
+                ", ".join(telemetry.site_ids[:3]),
+                f"choose one of: {', '.join(supported) or 'none (no power was measured)'}",
+            )
+        return [target]
+    if not supported:
+        raise InsufficientDataError(
+            "E-TRAIN-TARGET",
+            "the export holds no facility, IT or cooling power in at least 200 rows",
+            ", ".join(telemetry.site_ids[:3]),
+            "export a power meter at the site's level",
+        )
+    return supported
+
+
+def _train(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate, trials: int, seed: int) -> Trained:
+    recipe = recipe_for(telemetry, quantity, task)
+    frame = build(telemetry, recipe)
+    known = frame.measured()
+    cut = _cut(known, 1 - HELD_BACK)
+    past, newest = known.rows(np.arange(len(known)) < cut), known.rows(np.arange(len(known)) >= cut)
+    parameters = GbmParameters(seed=seed)
+    if trials:
+        parameters = tune_gbm(past, parameters, trials, seed)
+    choice = _choose(past, task, parameters)
+    held_out = choice.fresh().fit(past).predict(newest)
+    lower, upper = choice.conformal.interval(held_out)
+    model = choice.fresh().fit(known)
+    full = _choose_conformal(choice, newest, held_out)
+    about = {
+        "site": telemetry.site_ids[0],
+        "quantity": quantity,
+        "task": task,
+        "model": choice.name,
+        "chosen_by": {n: _rounded(e) for n, e in choice.errors.items()},
+        "features": frame.names,
+        "schema_hash": frame.hash,
+        "coverage_nominal": NOMINAL,
+        "coverage_measured": _rounded(coverage(newest.target(), lower, upper)),
+        "held_out": {
+            "start": str(newest.keys["timestamp"].min()),
+            "end": str(newest.keys["timestamp"].max()),
+            "ours": _scores(newest.target(), held_out),
+            **{m.name: _scores(newest.target(), m.fit(past).predict(newest)) for m in reference_models()},
+        },
+    }
+    return Trained(QuantityModel(recipe, model, full, Domain.learn(frame)), about)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The winner of the rolling origin, and an interval from its held-out residuals."""
+
+    name: str
+    task: ForecastOrEstimate
+    parameters: GbmParameters
+    errors: dict[str, float]
+    truth: FloatArray
+    predicted: FloatArray
+    conformal: Conformal
+
+    def fresh(self) -> Learned:
+        """Return an unfitted model of the chosen kind."""
+        return candidates(self.parameters, self.task)[self.name]
+
+
+def candidates(parameters: GbmParameters, task: ForecastOrEstimate) -> dict[str, Learned]:
+    """Return the learned models that compete, unfitted; those of a forecast start from last week's mean."""
+    plain: list[Plain] = [
+        Linear(),
+        Gbm("LightGBM", parameters),
+        LinearPlusGbm("linear + LightGBM", parameters),
+    ]
+    if task == "forecast":
+        return {m.name: Anchored(m, ANCHOR) for m in plain}
+    return {m.name: m for m in plain}
+
+
+def reference_models() -> tuple[Regressor, ...]:
+    """Return the baselines that every report shows, unfitted."""
+    return (*past_value_baselines(), SiteMean(), Linear())
+
+
+def _choose(frame: FeatureFrame, task: ForecastOrEstimate, parameters: GbmParameters) -> Choice:
+    """Choose by mean absolute error over a rolling origin; the winner's residuals give the interval."""
+    folds = rolling_origin(frame)
+    truth = np.concatenate([frame.rows(f.test).target() for f in folds])
+    held_out = {
+        name: np.concatenate([_fit_predict(candidates(parameters, task)[name], frame, f) for f in folds])
+        for name in candidates(parameters, task)
+    }
+    errors = {name: float(np.nanmean(np.abs(truth - p))) for name, p in held_out.items()}
+    best = min(errors, key=lambda name: errors[name])
+    conformal = Conformal.calibrate(truth, held_out[best], NOMINAL, "absolute")
+    return Choice(best, task, parameters, errors, truth, held_out[best], conformal)
+
+
+def _choose_conformal(choice: Choice, newest: FeatureFrame, held_out: FloatArray) -> Conformal:
+    """Calibrate the delivered interval on all held-out residuals, the newest rows included."""
+    truth = np.concatenate([choice.truth, newest.target()])
+    return Conformal.calibrate(truth, np.concatenate([choice.predicted, held_out]), NOMINAL, "absolute")
+
+
+def _fit_predict(model: Learned, frame: FeatureFrame, fold: TimeFold) -> FloatArray:
+    return model.fit(frame.rows(fold.train)).predict(frame.rows(fold.test))
+
+
+def _cut(frame: FeatureFrame, share: float) -> int:
+    """Return the first row after `share` of the time span (rows are sorted by time)."""
+    stamps = frame.keys["timestamp"]
+    moment = stamps.iloc[0] + (stamps.iloc[-1] - stamps.iloc[0]) * share
+    return int((stamps < moment).sum())
+
+
+def _fit_what_if(telemetry: Telemetry, site: str, seed: int, notes: list[str]) -> WhatIf | None:
+    try:
+        operation = operation_of(telemetry, site)
+    except InsufficientDataError as error:
+        notes.append(f"{site}: no set-point advice: {error.what}")
+        return None
+    evidence = lever_evidence(operation)
+    levers = tuple(n for n, e in evidence.items() if e.identified)
+    about = {n: e.to_dict() for n, e in evidence.items()}
+    reasons = tuple(e.reason for e in evidence.values())
+    if not levers:
+        return WhatIf((), about, reasons)
+    chosen = operation.only_levers(levers)
+    even = chosen.week % 2 == 0
+    try:
+        return WhatIf(
+            levers,
+            about,
+            reasons,
+            fit_site_response(chosen, even, seed),
+            fit_site_scorer(chosen, ~even, seed),
+        )
+    except InsufficientDataError as error:
+        notes.append(f"{site}: no set-point advice: {error.what}")
+        return WhatIf((), about, (*reasons, error.what))
+
+
+def _card(
+    telemetry: Telemetry,
+    trained: dict[str, dict[str, Trained]],
+    what_ifs: dict[str, WhatIf | None],
+    notes: list[str],
+    seed: int,
+) -> ModelCard:
+    start, end = telemetry.span
+    entries: dict[str, dict[str, object]] = {}
+    for site, models in trained.items():
+        for name, one in models.items():
+            entries[name if len(trained) == 1 else f"{site}/{name}"] = one.about
+    for site, what_if in what_ifs.items():
+        if what_if is not None:
+            notes.extend(f"{site}: {reason}" for reason in what_if.reasons)
+    return ModelCard(
+        kind="data-centre",
+        data_start=start.isoformat(),
+        data_end=end.isoformat(),
+        data_hash=telemetry.content_hash(),
+        sites=tuple(telemetry.site_ids),
+        interval_s=telemetry.interval.total_seconds(),
+        zone=telemetry.zone.name,
+        seed=seed,
+        versions=package_versions(),
+        quantities=entries,
+        notes=tuple(notes),
+    )
+
+
+def backtest(
+    telemetry: Telemetry, *, target: str | None = None, seed: int = 0, progress: Progress | None = None
+) -> Backtest:
+    """Hold the newest 30 % of every site back, choose and calibrate on the rest; see `training.backtest`."""
+    rows: list[dict[str, object]] = []
+    notes = [
+        f"The newest {TEST_SHARE:.0%} of the time span of every site were held back; choice, fit and "
+        "intervals used the rest only.",
+        "'persistence' knows the value one step before, 'same hour ...' older ones; an estimate knows "
+        "the load of the same step, a forecast nothing younger than 24 h.",
+    ]
+    jobs = [(s, q, t) for s in telemetry.site_ids for q in _wanted(telemetry, target) for t in TASKS]
+    for number, (site, quantity, task) in enumerate(jobs):
+        if progress:
+            progress(f"{quantity} ({task})", number / len(jobs))
+        one = telemetry.site(site)
+        if quantity not in supported_quantities(one):
+            continue
+        try:
+            rows += _backtest_one(one, quantity, task, seed)  # type: ignore[arg-type]
+        except InsufficientDataError as error:
+            notes.append(f"{site}: {quantity} ({task}) was not tested: {error.what}")
+    if not rows:
+        raise InsufficientDataError(
+            "E-BACKTEST-ROWS",
+            "too few rows to hold any back",
+            ", ".join(telemetry.site_ids[:3]),
+            "; ".join(notes[2:]),
+        )
+    if progress:
+        progress("done", 1.0)
+    start, end = telemetry.span
+    provenance = {
+        "data_start": start.isoformat(),
+        "data_end": end.isoformat(),
+        "data_hash": telemetry.content_hash(),
+        "seed": str(seed),
+        **{f"version {k}": v for k, v in package_versions().items()},
+    }
+    return Backtest(pd.DataFrame(rows, columns=list(BACKTEST_COLUMNS)), tuple(notes), provenance)
+
+
+def _backtest_one(
+    telemetry: Telemetry, quantity: str, task: ForecastOrEstimate, seed: int
+) -> list[dict[str, object]]:
+    recipe: Recipe = recipe_for(telemetry, quantity, task)
+    known = build(telemetry, recipe).measured()
+    cut = _cut(known, 1 - TEST_SHARE)
+    past, test = known.rows(np.arange(len(known)) < cut), known.rows(np.arange(len(known)) >= cut)
+    choice = _choose(past, task, GbmParameters(seed=seed))
+    truth = test.target()
+    split = f"newest {TEST_SHARE:.0%} held back"
+    common = {"problem": task, "split": split, "quantity": quantity}
+    ours = choice.fresh().fit(past).predict(test)
+    lower, upper = choice.conformal.interval(ours)
+    rows: list[dict[str, object]] = [
+        {
+            **common,
+            "model": f"advisor ({choice.name})",
+            "ours": True,
+            **score_table(truth, ours),
+            "coverage": coverage(truth, lower, upper),
+            "nominal": NOMINAL,
+            "width": relative_width(lower, upper, truth),
+        }
+    ]
+    others: list[Regressor] = [*reference_models(), Gbm("LightGBM", GbmParameters(seed=seed))]
+    for model in others:
+        predicted = model.fit(past).predict(test)
+        rows.append(
+            {
+                **common,
+                "model": model.name,
+                "ours": False,
+                **score_table(truth, predicted),
+                "coverage": np.nan,
+                "nominal": np.nan,
+                "width": np.nan,
+            }
+        )
+    return rows
+
+
+def _scores(truth: FloatArray, predicted: FloatArray) -> dict[str, float]:
+    return {name: _rounded(value) for name, value in score_table(truth, predicted).items()}
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
