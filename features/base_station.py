@@ -35,8 +35,8 @@ CONFIGURATION = (
 WORK = (LOAD, "load_mean", "load_sum", "load_max", "load_min", *SLEEP_COLUMNS, "sleep_total")
 """What the cells did in the interval."""
 FEATURE_NAMES = (
-    *CONFIGURATION, *WORK, FILLED, "load_previous", "load_before_previous", "sleep_previous",
-    "hour_sin", "hour_cos",
+    *CONFIGURATION, *WORK, FILLED, "load_previous", "load_before_previous", "load_yesterday",
+    "sleep_previous", "hour_sin", "hour_cos",
 )  # fmt: skip
 UNKNOWN = "unknown"
 _STATION_HOUR = ["site_id", "timestamp"]
@@ -135,7 +135,7 @@ def with_expected_work(frame: FeatureFrame) -> FeatureFrame:
     expected = {}
     there = np.isfinite(_past(rows, rows[LOAD], pd.Timedelta(days=1)))
     for name in WORK:
-        known = rows[name].notna()
+        known = rows[name].notna().astype(np.float64)
         site = rows["site_id"]
         total = rows[name].fillna(0.0).groupby(site, sort=False).cumsum() - rows[name].fillna(0.0)
         count = known.groupby(site, sort=False).cumsum() - known
@@ -236,6 +236,7 @@ def _load_history(rows: pd.DataFrame, interval: pd.Timedelta, offset: int) -> pd
     return rows.assign(
         load_previous=_past(rows, rows["stamped_load"], (1 - offset) * interval),
         load_before_previous=_past(rows, rows["stamped_load"], (2 - offset) * interval),
+        load_yesterday=_past(rows, rows[LOAD], pd.Timedelta(days=1)),
         sleep_previous=_past(rows, rows["stamped_sleep"], (1 - offset) * interval),
     )
 

@@ -104,7 +104,8 @@ def _findings(frame: FeatureFrame, prediction: Prediction, model: StationModel) 
     if wrong:
         issues.append(
             DataIssue(
-                "D-STATION-ENERGY-ZERO", "warning", frame.quantity, f"{wrong} measured energies are not positive",
+                "D-STATION-ENERGY-ZERO", "warning", frame.quantity,
+                f"{wrong} measured energies are not positive",
                 "check the meter or the export", "these hours are not used as measurements", wrong,
             )
         )  # fmt: skip

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from features.frame import FloatArray
 
+CV_FOLDS = 5
+
 
 @dataclass(frozen=True)
 class BlockRidge:
@@ -78,11 +80,11 @@ def fit_block_ridge(
     target: FloatArray,
     blocks: npt.NDArray[np.int64],
     *,
-    alpha: float,
+    alpha: float | tuple[float, ...],
     draws: int,
     seed: int,
     weights: FloatArray | None = None,
-    free: int = 0,
+    penalty: FloatArray | None = None,
 ) -> BlockRidge:
     """Fit ridge and its block bootstrap.
 
@@ -92,15 +94,16 @@ def fit_block_ridge(
     target : numpy.ndarray, shape (rows,)
     blocks : numpy.ndarray of int, shape (rows,)
         Block of each row; whole blocks are drawn with replacement.
-    alpha : float
-        Penalty per row on standardised coefficients.
+    alpha : float or tuple of float
+        Penalty per row on standardised coefficients; of several, the one with the least error on
+        held-out blocks is taken.
     draws : int
         Bootstrap draws; 0: none.
     seed : int
     weights : numpy.ndarray or None, shape (rows,)
         Row weights (robust fits).
-    free : int
-        The first `free` terms are not penalised.
+    penalty : numpy.ndarray or None, shape (terms,)
+        Relative penalty of every term; None: all alike.
 
     Returns
     -------
@@ -109,23 +112,42 @@ def fit_block_ridge(
     w = np.ones(len(target)) if weights is None else weights
     mean = np.average(terms, axis=0, weights=w)
     spread = np.sqrt(np.average((terms - mean) ** 2, axis=0, weights=w))
-    scale = np.where(spread > 1e-9, spread, np.inf)
+    scale = np.where(spread > 1e-9, spread, np.inf) * (1.0 if penalty is None else np.sqrt(penalty))
     Z = (terms - mean) / scale
     centre = float(np.average(target, weights=w))
     y = target - centre
     _, block = np.unique(blocks, return_inverse=True)
     grams, moments = _per_block(Z, y, w, block)
-    penalty = np.full(Z.shape[1], alpha * len(y))
-    penalty[:free] = 1e-9 * len(y)
+    if isinstance(alpha, tuple):
+        alpha = _best_alpha(grams, moments, alpha, len(y))
+    ridge = alpha * len(y) * np.eye(Z.shape[1])
     n_blocks = len(grams)
     rng = np.random.default_rng(seed)
     counts = np.vstack(
         [np.ones(n_blocks), rng.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=draws)]
     )
-    solved = np.array(
-        [np.linalg.solve(np.tensordot(c, grams, 1) + np.diag(penalty), c @ moments) for c in counts]
-    )
+    solved = np.array([np.linalg.solve(np.tensordot(c, grams, 1) + ridge, c @ moments) for c in counts])
     return BlockRidge(mean, scale, centre, solved[0], solved[1:])
+
+
+def _best_alpha(grams: FloatArray, moments: FloatArray, alphas: tuple[float, ...], rows: int) -> float:
+    """Return the penalty with the least squared error on held-out blocks.
+
+    With the sums of squares of the held-out blocks constant, the error of coefficients b is
+    b'Gb - 2 b'm of those blocks: no row is needed.
+    """
+    folds = np.arange(len(grams)) % CV_FOLDS
+    identity = np.eye(grams.shape[1])
+    errors = np.zeros(len(alphas))
+    for fold in range(min(CV_FOLDS, len(grams))):
+        inside, outside = folds != fold, folds == fold
+        gram, moment = grams[inside].sum(axis=0), moments[inside].sum(axis=0)
+        held_gram, held_moment = grams[outside].sum(axis=0), moments[outside].sum(axis=0)
+        share = inside.mean() * rows
+        for k, alpha in enumerate(alphas):
+            b = np.linalg.solve(gram + alpha * share * identity, moment)
+            errors[k] += b @ held_gram @ b - 2 * b @ held_moment
+    return alphas[int(errors.argmin())]
 
 
 def _per_block(

@@ -13,6 +13,8 @@ from features.operation import AIR_LEVERS, TRANSIENT_STEPS, BoolArray, Operation
 # Knots of (outdoor - set-point) [K], where economisers and towers change over.
 _APPROACH_KNOTS_K = np.array([-20.0, -16.0, -12.0, -8.0, -4.0, 0.0, 4.0])
 _WEATHER_QUANTILES = (0.2, 0.4, 0.6, 0.8)
+LEVER_PENALTY = 300.0
+"""How much harder a lever's effect is shrunk than weather's [1]."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +90,29 @@ class LeverBasis:
         it_kw : numpy.ndarray, shape (n,)
             Heat load of the scenario [kW].
         """
+        return np.hstack([block for block, _ in self._surface_blocks(operation, it_kw)])
+
+    def surface_penalty(self, operation: Operation) -> FloatArray:
+        """Return the relative penalty of every surface term, shape (terms,).
+
+        Weather explains most of cooling and is everywhere in the data; what a lever does in each
+        weather rests on few hours, and is believed only as far as they carry.
+        """
+        blocks = self._surface_blocks(operation.rows(np.arange(len(operation)) < 1), np.ones(1))
+        return np.concatenate([np.full(block.shape[1], penalty) for block, penalty in blocks])
+
+    def _surface_blocks(self, operation: Operation, it_kw: FloatArray) -> list[tuple[FloatArray, float]]:
         scaled, load = self.scaled(operation), (it_kw - self.load_mean_kw) / self.load_sd_kw
         dry, wet = operation.dry_bulb_c / 10.0, operation.wet_bulb_c / 10.0
         ones = np.ones(len(load))
         dry_spline = _hinges(dry, np.asarray(self.dry_knots_c) / 10.0)
         wet_spline = _hinges(wet, np.asarray(self.wet_knots_c) / 10.0)
-        weather = np.column_stack([ones, dry_spline, wet_spline])
-        lever_terms = [ones, load, load**2]
+        weather, plain = np.column_stack([ones, dry_spline, wet_spline]), np.column_stack([ones, dry, wet])
+        curved = []
         for x in scaled:
-            lever_terms += [x, x**2, x**3, load * x]
+            curved += [x**2, x**3, load * x]
         for a, b in combinations(scaled, 2):
-            lever_terms += [a * b, a**2 * b, a * b**2]
-        blocks = [_products(np.column_stack(lever_terms), weather)]
+            curved += [a * b, a**2 * b, a * b**2]
         # economiser: what counts is how far outdoor air is from the air set-point
         air = operation.levers[self.levers[0]]
         approach = np.hstack(
@@ -108,10 +121,14 @@ class LeverBasis:
                 for t in (operation.dry_bulb_c, operation.wet_bulb_c)
             ]
         )
-        blocks.append(_products(np.column_stack([ones, load, *scaled]), approach))
-        humid = _products(dry_spline, wet_spline)
-        blocks += [humid, humid * scaled[0][:, None]]
-        return np.hstack(blocks)
+        return [
+            (_products(np.column_stack([ones, load]), weather), 1.0),
+            (_products((load**2)[:, None], plain), 1.0),
+            (_products(dry_spline, wet_spline), 1.0),
+            (_products(np.column_stack(scaled), weather), LEVER_PENALTY),
+            (_products(np.column_stack([ones, load]), approach), LEVER_PENALTY),
+            (_products(np.column_stack(curved), plain), 3 * LEVER_PENALTY),
+        ]
 
     def transient_terms(self, operation: Operation) -> FloatArray:
         """Return the moves of the levers in this and the step before; zero in a steady scenario.

@@ -22,6 +22,8 @@ from models.lever_basis import LeverBasis
 LEAST_ROWS = 24 * 28
 """Four weeks of hours: below this the weekly rhythm of work cannot be told from a response."""
 DRAWS = 60
+ALPHAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+"""Penalties of a surface, chosen on held-out weeks."""
 _HUBER_SD = 2.5
 
 
@@ -154,8 +156,15 @@ def fit_surface(
             operation.site_id,
             f"export at least {LEAST_ROWS} steps with set-points, weather and power",
         )
+    transient = terms.shape[1] - steady.shape[1]
     fit = fit_block_ridge(
-        terms[valid], target[valid], operation.week[valid], alpha=1e-3, draws=draws, seed=seed
+        terms[valid],
+        target[valid],
+        operation.week[valid],
+        alpha=ALPHAS,
+        draws=draws,
+        seed=seed,
+        penalty=np.concatenate([basis.surface_penalty(operation), np.ones(transient)]),
     )
     residual = target[valid] - fit.predict(terms[valid])
     high = float(np.quantile(residual, 0.99))

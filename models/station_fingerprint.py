@@ -57,8 +57,8 @@ class StationHours:
         """One sortable number per hour."""
         return self.station * _STATION_STRIDE + self.minute
 
-    def rows(self, mask: BoolArray) -> StationHours:
-        """Return the selected hours."""
+    def rows(self, mask: BoolArray | npt.NDArray[np.intp]) -> StationHours:
+        """Return the selected hours (boolean mask or positions)."""
         return StationHours(self.station[mask], self.minute[mask], self.load[mask], self.residual[mask])
 
 
@@ -107,15 +107,15 @@ def fingerprint(
     after = np.searchsorted(past, own + away, "right")
     sums = _Sums(len(query))
     near: dict[str, FloatArray] = {}
-    _walk(query, history, before, -1, sums, near)
+    _walk(query, history, before, -1, sums=sums, near=near)
     if not past_only:
-        _walk(query, history, after, +1, sums, near)
+        _walk(query, history, after, +1, sums=sums, near=near)
     table = pd.DataFrame({**near, **_means(sums), **_lines(sums)}, index=range(len(query)))
     return table.reindex(columns=list(FINGERPRINT_NAMES)).astype(np.float64)
 
 
 def _walk(
-    query: StationHours, history: StationHours, start: IntArray, side: int, sums: _Sums,
+    query: StationHours, history: StationHours, start: IntArray, side: int, *, sums: _Sums,
     near: dict[str, FloatArray],
 ) -> None:  # fmt: skip
     """Step outwards through the history on one side of every hour at once."""
@@ -142,11 +142,11 @@ def _walk(
             near[f"residual_{label}_{step}"][rows] = residual
             near[f"gap_{label}_{step}"][rows] = gap
             near[f"load_{label}_{step}"][rows] = difference
-        _accumulate(sums, rows, gap, difference, history.load[there], residual)
+        _accumulate(sums, rows, gap=gap, difference=difference, load=history.load[there], residual=residual)
 
 
 def _accumulate(
-    sums: _Sums, rows: npt.NDArray[np.intp], gap: FloatArray, difference: FloatArray, load: FloatArray,
+    sums: _Sums, rows: npt.NDArray[np.intp], *, gap: FloatArray, difference: FloatArray, load: FloatArray,
     residual: FloatArray,
 ) -> None:  # fmt: skip
     weights = _weights(gap, difference, load)

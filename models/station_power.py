@@ -25,8 +25,10 @@ MODES: tuple[Mode, ...] = ("around", "past", "forecast")
 """``around``: measured hours on both sides; ``past``: only earlier ones; ``forecast``: load unknown too."""
 FEW = 8
 """Fewer measured hours than this make a thin fingerprint."""
+NEW_PRODUCT = "new product"
+"""Interval group of a radio-unit product that was not in the training data and has no measured hour."""
 WIDEN_OUT_OF_DOMAIN = 2.0
-CORRECTION = GbmParameters(rounds=250, num_leaves=31, feature_fraction=0.6, objective="regression")
+CORRECTION = GbmParameters(rounds=250, num_leaves=31, feature_fraction=0.6, threads=1)
 
 
 def station_hours(frame: FeatureFrame, names: list[str], residual: FloatArray | None = None) -> StationHours:
@@ -36,17 +38,6 @@ def station_hours(frame: FeatureFrame, names: list[str], residual: FloatArray | 
     nothing = np.full(len(frame), np.nan)
     load = frame.X[LOAD].to_numpy(dtype=np.float64)
     return StationHours(station, stamp, load, nothing if residual is None else residual)
-
-
-def correction_frame(
-    frame: FeatureFrame, log_config: FloatArray, history: StationHours, names: list[str], mode: Mode,
-    hidden: IntArray | int = 0, residual: FloatArray | None = None,
-) -> FeatureFrame:  # fmt: skip
-    """Return what the second stage sees: fingerprint, features and the first stage's answer."""
-    told = fingerprint(station_hours(frame, names), history, past_only=mode != "around", hidden=hidden)
-    X = pd.concat([told, frame.X.reset_index(drop=True)], axis=1).assign(log_config=log_config)
-    y = None if residual is None else pd.Series(residual)
-    return FeatureFrame(frame.keys, X, frame.quantity, y, frame.categories)
 
 
 def signatures(frame: FeatureFrame) -> dict[str, str]:
@@ -94,18 +85,24 @@ class KnownHours:
         return cls(names, hours, signature)
 
 
-def merge_history(stored: KnownHours, own: StationHours, names: list[str], now: dict[str, str]) -> StationHours:
-    """Return own measured hours plus stored ones of the same stations; own ones win.
+def correction_frame(
+    frame: FeatureFrame, log_config: FloatArray, history: KnownHours, mode: Mode, *,
+    hidden: IntArray | int = 0, residual: FloatArray | None = None,
+) -> FeatureFrame:  # fmt: skip
+    """Return what the second stage sees: fingerprint, features and the first stage's answer."""
+    query = station_hours(frame, history.names)
+    told = fingerprint(query, history.hours, past_only=mode != "around", hidden=hidden)
+    X = pd.concat([told, frame.X.reset_index(drop=True)], axis=1).assign(log_config=log_config)
+    y = None if residual is None else pd.Series(residual)
+    return FeatureFrame(frame.keys, X, frame.quantity, y, frame.categories)
 
-    Parameters
-    ----------
-    stored : KnownHours
-    own : StationHours
-        Hours of the telemetry in hand, coded by `names`.
-    names : list of str
-    now : dict
-        Station -> configuration in the telemetry in hand.
+
+def merge_history(stored: KnownHours, present: KnownHours) -> KnownHours:
+    """Return the hours at `present`'s stations: its own plus stored ones; its own win.
+
+    Stored hours of a station whose configuration has changed are left out.
     """
+    names, own, now = present.names, present.hours, present.signature
     position = {n: i for i, n in enumerate(names)}
     code = np.array(
         [
@@ -115,14 +112,15 @@ def merge_history(stored: KnownHours, own: StationHours, names: list[str], now: 
         dtype=np.int64,
     )
     mapped = code[stored.hours.station] if len(stored.hours) else np.empty(0, np.int64)
-    keep = mapped >= 0
-    old = StationHours(mapped[keep], *(v[keep] for v in (stored.hours.minute, stored.hours.load, stored.hours.residual)))  # noqa: E501
+    old = replace(stored.hours, station=mapped).rows(mapped >= 0)
     old = old.rows(~np.isin(old.key, own.key))
     joined = StationHours(
-        *(np.concatenate([getattr(own, n), getattr(old, n)]) for n in ("station", "minute", "load", "residual"))
+        np.concatenate([own.station, old.station]),
+        np.concatenate([own.minute, old.minute]),
+        np.concatenate([own.load, old.load]),
+        np.concatenate([own.residual, old.residual]),
     )
-    order = np.argsort(joined.key, kind="stable")
-    return StationHours(*(getattr(joined, n)[order] for n in ("station", "minute", "load", "residual")))
+    return KnownHours(names, joined.rows(np.argsort(joined.key, kind="stable")), now)
 
 
 @dataclass
@@ -150,14 +148,14 @@ class StationModel:
     offset: int
     categories: dict[str, list[str]]
     config: ConfigModel
-    corrections: dict[str, Gbm]
+    corrections: dict[Mode, Gbm]
     intervals: dict[str, Conformal]
     ranges: dict[str, tuple[float, float]]
     known: KnownHours
     model_id: str = field(default="unsealed")
 
     def predict(self, frame: FeatureFrame, task: Task = "estimate") -> Prediction:
-        """Predict every row of a frame built with this model's clock offset.
+        """Predict every row of a frame built with the clock offset of its exports.
 
         Parameters
         ----------
@@ -169,54 +167,52 @@ class StationModel:
         frame = recode(frame, self.categories)
         expected = with_expected_work(frame)
         log_config = self.config.predict_log(frame)
-        history, names = self._history(frame, log_config)
-        mode = self._modes(frame, history, names, task)
+        history = self._history(frame, log_config)
+        mode = self._modes(frame, history, task)
         unloaded = mode == "forecast"
         shown = _mix(frame, expected, unloaded)
         log_shown = log_config.copy()
         if unloaded.any():
             log_shown[unloaded] = self.config.predict_log(expected.rows(unloaded))
-        point, count = self._point(shown, log_shown, history, names, mode)
+        point, count = self._point(shown, log_shown, history, mode)
         inside = self.in_domain(shown)
-        tier = np.where(count > 0, "full", "prior")
-        tier = np.where(inside, tier, "prior")
+        tier = np.where(inside & (count > 0), "full", "prior")
         tier = np.where(frame.X[LOAD].isna().to_numpy(), "fallback", tier)
-        lower, upper = self._interval(shown, point, count, mode, inside)
+        group = self._group(shown, count, mode)
+        lower, upper = self._interval(point, group, inside)
         return Prediction(
-            frame.keys, point, lower, upper, self.quantity, self._coverage(), self.model_id, inside,
-            tier.astype(np.str_), task,
+            frame.keys, point, lower, upper, self.quantity, self.intervals["prior"].coverage, self.model_id,
+            inside, tier.astype(np.str_), task,
         )  # fmt: skip
 
-    def _history(self, frame: FeatureFrame, log_config: FloatArray) -> tuple[StationHours, list[str]]:
+    def _history(self, frame: FeatureFrame, log_config: FloatArray) -> KnownHours:
         names = sorted(str(s) for s in frame.keys["site_id"].unique())
         own = station_hours(frame, names, log_target(frame) - log_config).rows(measured(frame))
-        return merge_history(self.known, own, names, signatures(frame)), names
+        return merge_history(self.known, KnownHours(names, own, signatures(frame)))
 
     @staticmethod
-    def _modes(frame: FeatureFrame, history: StationHours, names: list[str], task: Task) -> npt.NDArray[np.str_]:
+    def _modes(frame: FeatureFrame, history: KnownHours, task: Task) -> npt.NDArray[np.str_]:
         """Return per row which second stage answers; shape (rows,)."""
         if task == "forecast":
             return np.full(len(frame), "forecast")
-        query = station_hours(frame, names)
-        after = np.searchsorted(history.key, query.key, "right")
-        there = np.minimum(after, max(len(history) - 1, 0))
-        later = (
-            (after < len(history)) & (history.station[there] == query.station)
-            if len(history)
-            else np.zeros(len(frame), dtype=bool)
-        )
+        query, hours = station_hours(frame, history.names), history.hours
+        later = np.zeros(len(frame), dtype=bool)
+        if len(hours):
+            after = np.searchsorted(hours.key, query.key, "right")
+            there = np.minimum(after, len(hours) - 1)
+            later = (after < len(hours)) & (hours.station[there] == query.station)
         known = frame.X[LOAD].notna().to_numpy()
         return np.where(~known, "forecast", np.where(later, "around", "past"))
 
     def _point(
-        self, frame: FeatureFrame, log_config: FloatArray, history: StationHours, names: list[str],
-        mode: npt.NDArray[np.str_],
-    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+        self, frame: FeatureFrame, log_config: FloatArray, history: KnownHours, mode: npt.NDArray[np.str_]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return point [unit of the quantity] and number of measured hours behind it; shape (rows,)."""
         correction, count = np.zeros(len(frame)), np.zeros(len(frame))
         for one in MODES:
             rows = mode == one
             if rows.any():
-                table = correction_frame(frame.rows(rows), log_config[rows], history, names, one)
+                table = correction_frame(frame.rows(rows), log_config[rows], history, one)
                 count[rows] = table.X["n"].to_numpy()
                 correction[rows] = self.corrections[one].predict(table)
         return np.exp(log_config + np.where(count > 0, correction, 0.0)), count
@@ -233,29 +229,31 @@ class StationModel:
             inside &= ~((values < low - slack) | (values > high + slack))
         return inside
 
-    def _interval(
-        self, frame: FeatureFrame, point: FloatArray, count: FloatArray, mode: npt.NDArray[np.str_],
-        inside: BoolArray,
-    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    def _group(
+        self, frame: FeatureFrame, count: FloatArray, mode: npt.NDArray[np.str_]
+    ) -> npt.NDArray[np.str_]:
         group = interval_group(mode, count, frame.X[FILLED].to_numpy() > 0)
         unseen = frame.X["ru_type"].isna().to_numpy() & (count == 0)
-        group = np.where(unseen & ("new product" in self.intervals), "new product", group)
+        return np.where(unseen & (NEW_PRODUCT in self.intervals), NEW_PRODUCT, group)
+
+    def _interval(
+        self, point: FloatArray, group: npt.NDArray[np.str_], inside: BoolArray
+    ) -> tuple[FloatArray, FloatArray]:
         lower, upper = np.full(len(point), np.nan), np.full(len(point), np.nan)
         for name in np.unique(group):
             rows = group == name
-            wider = np.where(inside[rows] | (name == "new product"), 1.0, WIDEN_OUT_OF_DOMAIN)
+            wider = np.where(inside[rows] | (name == NEW_PRODUCT), 1.0, WIDEN_OUT_OF_DOMAIN)
             lower[rows], upper[rows] = self._conformal(str(name)).interval(point[rows], wider)
         return np.maximum(lower, 0.0), upper
 
     def _conformal(self, group: str) -> Conformal:
         """Return the group's interval, else that of the next wider group that was calibrated."""
-        for name in (group, group.removesuffix(" filled"), group.split()[0], "prior"):
+        for name in (group, group.removesuffix(" filled"), group.split(maxsplit=1)[0], "prior"):
             if name in self.intervals:
                 return self.intervals[name]
-        raise ModelError("E-MODEL-INTERVAL", f"there is no interval for {group!r}", self.quantity, "train again")
-
-    def _coverage(self) -> float:
-        return self.intervals["prior"].coverage
+        raise ModelError(
+            "E-MODEL-INTERVAL", f"there is no interval for {group!r}", self.quantity, "train again"
+        )
 
     def to_files(self) -> dict[str, str]:
         """Return file name -> text for the model store."""
@@ -264,7 +262,8 @@ class StationModel:
         for mode, model in self.corrections.items():
             corrections[mode], files[f"{self.quantity}.{mode}.txt"] = model.to_files()
         about = {
-            "offset": self.offset, "categories": self.categories, "config": config, "corrections": corrections,
+            "offset": self.offset, "categories": self.categories, "config": config,
+            "corrections": corrections,
             "intervals": {k: v.to_dict() for k, v in self.intervals.items()}, "ranges": self.ranges,
             "stations": self.known.names, "signature": self.known.signature,
         }  # fmt: skip
@@ -282,14 +281,12 @@ class StationModel:
             categories=about["categories"],
             config=ConfigModel.from_files(quantity, about["config"], files),
             corrections={
-                mode: Gbm.from_files(raw, files[f"{quantity}.{mode}.txt"])
-                for mode, raw in about["corrections"].items()
+                mode: Gbm.from_files(about["corrections"][mode], files[f"{quantity}.{mode}.txt"])
+                for mode in MODES
             },
             intervals={k: Conformal(**raw) for k, raw in about["intervals"].items()},
             ranges={k: (float(v[0]), float(v[1])) for k, v in about["ranges"].items()},
-            known=KnownHours.from_text(
-                about["stations"], about["signature"], files[f"{quantity}.hours.csv"]
-            ),
+            known=KnownHours.from_text(about["stations"], about["signature"], files[f"{quantity}.hours.csv"]),
             model_id=model_id,
         )
 
@@ -308,4 +305,5 @@ def interval_group(mode: npt.NDArray[np.str_], count: FloatArray, filled: BoolAr
 def _mix(frame: FeatureFrame, other: FeatureFrame, use_other: BoolArray) -> FeatureFrame:
     if not use_other.any():
         return frame
-    return replace(frame, X=frame.X.where(~use_other[:, None], other.X))
+    mixed = np.where(use_other[:, None], other.X.to_numpy(), frame.X.to_numpy())
+    return replace(frame, X=pd.DataFrame(mixed, columns=frame.names))

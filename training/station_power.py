@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,26 @@ from models import metrics
 from models.conformal import Conformal
 from models.gbm import Gbm, GbmParameters
 from models.station_config import (
-    PARAMETERS, ConfigModel, leave_one_product_out, log_target, measured, training_ranges,
+    PARAMETERS,
+    WORKERS,
+    ConfigModel,
+    leave_one_product_out,
+    log_target,
+    measured,
+    training_ranges,
 )  # fmt: skip
-from models.station_fingerprint import BoolArray, IntArray, StationHours
+from models.station_fingerprint import BoolArray, IntArray
 from models.station_power import (
-    CORRECTION, FEW, MODES, KnownHours, Mode, StationModel, correction_frame, interval_group, signatures,
+    CORRECTION,
+    FEW,
+    MODES,
+    NEW_PRODUCT,
+    KnownHours,
+    Mode,
+    StationModel,
+    correction_frame,
+    interval_group,
+    signatures,
     station_hours,
 )  # fmt: skip
 
@@ -44,6 +59,19 @@ class Scored:
     point: FloatArray
     station: npt.NDArray[np.str_]
 
+    def rows(self, mask: BoolArray) -> Scored:
+        """Return the selected rows."""
+        return Scored(self.truth[mask], self.point[mask], self.station[mask])
+
+
+def joined(parts: list[Scored]) -> Scored:
+    """Return the rows of all parts."""
+    return Scored(
+        np.concatenate([p.truth for p in parts]),
+        np.concatenate([p.point for p in parts]),
+        np.concatenate([p.station for p in parts]),
+    )
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -63,25 +91,27 @@ class Stage:
 
     @property
     def residual(self) -> FloatArray:
+        """Log of measured over predicted energy, shape (rows,)."""
         return log_target(self.frame) - self.log_actual
 
-    def hours(self, rows: BoolArray) -> StationHours:
+    def hours(self, rows: BoolArray) -> KnownHours:
         """Return the selected rows as history."""
-        return station_hours(self.frame, self.names, self.residual).rows(rows)
+        hours = station_hours(self.frame, self.names, self.residual).rows(rows)
+        return KnownHours(self.names, hours, signatures(self.frame))
 
     def shown(self, mode: Mode) -> tuple[FeatureFrame, FloatArray]:
         """Return features and first-stage answer as `mode` sees them."""
         return (self.expected, self.log_expected) if mode == "forecast" else (self.frame, self.log_actual)
 
     def table(
-        self, rows: BoolArray | npt.NDArray[np.intp], history: StationHours, mode: Mode,
+        self, rows: BoolArray | npt.NDArray[np.intp], history: KnownHours, mode: Mode,
         hidden: IntArray | int = 0,
     ) -> FeatureFrame:  # fmt: skip
         """Return second-stage rows with their targets."""
         frame, log_config = self.shown(mode)
         target = (log_target(self.frame) - log_config)[rows]
         return correction_frame(
-            frame.rows(rows), log_config[rows], history, self.names, mode, hidden, target
+            frame.rows(rows), log_config[rows], history, mode, hidden=hidden, residual=target
         )  # fmt: skip
 
 
@@ -95,13 +125,13 @@ def first_stage(frame: FeatureFrame, parameters: GbmParameters = PARAMETERS) -> 
     )  # fmt: skip
 
 
-def hold_out(stage: Stage, rng: np.random.Generator) -> tuple[BoolArray, BoolArray]:
+def hold_out(frame: FeatureFrame, usable: BoolArray, rng: np.random.Generator) -> tuple[BoolArray, BoolArray]:
     """Return (random hours, last hours of each station) that are kept back; shape (rows,)."""
-    site = stage.frame.keys["site_id"]
-    order = pd.Series(stage.usable.astype(np.int64)).groupby(site).cumsum().to_numpy()
-    total = pd.Series(stage.usable.astype(np.int64)).groupby(site).transform("sum").to_numpy()
-    tail = stage.usable & (order > np.ceil((1 - HELD_TAIL) * total)) & (total >= 2)
-    scattered = stage.usable & ~tail & (rng.random(len(site)) < HELD_RANDOM)
+    site = frame.keys["site_id"]
+    count = pd.Series(usable.astype(np.int64)).groupby(site)
+    order, total = count.cumsum().to_numpy(), count.transform("sum").to_numpy()
+    tail = usable & (order > np.ceil((1 - HELD_TAIL) * total)) & (total >= 2)
+    scattered = usable & ~tail & (rng.random(len(site)) < HELD_RANDOM)
     return scattered, tail
 
 
@@ -113,7 +143,7 @@ def thin(stage: Stage, teaching: BoolArray, rng: np.random.Generator, most: int 
     top = total if most is None else total.clip(upper=most)
     keep = np.exp(site.map(draw).to_numpy() * np.log(np.maximum(top.to_numpy(), 1)))  # log-uniform in 1..n
     shuffled = pd.Series(np.where(teaching, rng.random(len(site)), np.inf)).groupby(site).rank(method="first")
-    return teaching & (shuffled.to_numpy() <= np.maximum(np.round(keep), 1))
+    return np.asarray(teaching & (shuffled.to_numpy() <= np.maximum(np.round(keep), 1)))
 
 
 def fit_correction(
@@ -138,56 +168,55 @@ def fit_correction(
 
 
 def _stack(tables: list[FeatureFrame]) -> FeatureFrame:
-    def joined(parts: list[Any]) -> Any:  # frames or series alike
-        return pd.concat(parts, ignore_index=True)
-
     return replace(
         tables[0],
-        keys=joined([t.keys for t in tables]),
-        X=joined([t.X for t in tables]),
-        y=joined([t.y for t in tables]),
+        keys=pd.concat([t.keys for t in tables], ignore_index=True),
+        X=pd.concat([t.X for t in tables], ignore_index=True),
+        y=pd.concat([t.y for t in tables if t.y is not None], ignore_index=True),
     )
 
 
 def score_held_out(
-    stage: Stage, held: tuple[BoolArray, BoolArray], parameters: GbmParameters, rng: np.random.Generator,
-    report: Report,
-) -> dict[str, Scored]:  # fmt: skip
+    stage: Stage, held: tuple[BoolArray, BoolArray], parameters: GbmParameters, seed: int
+) -> dict[str, Scored]:
     """Score second stages that never saw the held-out hours; returns group -> rows."""
     scattered, tail = held
     teaching = stage.usable & ~scattered & ~tail
+    few = thin(stage, teaching, np.random.default_rng(seed), FEW - 1)
+    models = fit_corrections(stage, teaching, parameters, seed)
     out: dict[str, Scored] = {}
-    for i, mode in enumerate(MODES):
-        report(f"prove second stage ({mode})", 0.25 + 0.12 * i)
-        model = fit_correction(stage, teaching, mode, rng, parameters)
-        rows = scattered if mode == "around" else tail
-        histories = [stage.hours(teaching), stage.hours(thin(stage, teaching, rng, FEW - 1))]
-        for history in histories:
-            _score(stage, stage.table(np.flatnonzero(rows), history, mode), model, mode, out)
+    for mode, model in models.items():
+        rows = np.flatnonzero(scattered if mode == "around" else tail)
+        for history in (teaching, few):
+            _score(stage.table(rows, stage.hours(history), mode), model, mode, out)
     return out
 
 
-def _score(stage: Stage, table: FeatureFrame, model: Gbm, mode: Mode, out: dict[str, Scored]) -> None:
+def fit_corrections(
+    stage: Stage, teaching: BoolArray, parameters: GbmParameters, seed: int
+) -> dict[Mode, Gbm]:
+    """Fit the second stages of all modes side by side."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        models = pool.map(
+            lambda mode: fit_correction(stage, teaching, mode, np.random.default_rng(seed), parameters), MODES
+        )
+    return dict(zip(MODES, models, strict=True))
+
+
+def _score(table: FeatureFrame, model: Gbm, mode: Mode, out: dict[str, Scored]) -> None:
     count = table.X["n"].to_numpy()
     log_config = table.X["log_config"].to_numpy()
     truth = np.exp(table.target() + log_config)
     point = np.exp(log_config + model.predict(table))
     group = interval_group(np.full(len(table), mode), count, table.X[FILLED].to_numpy() > 0)
-    _collect(out, group, truth, point, table.keys["site_id"].to_numpy(dtype=str), count > 0)
-    del stage
+    _collect(out, group, Scored(truth, point, table.keys["site_id"].to_numpy(dtype=str)), count > 0)
 
 
-def _collect(
-    out: dict[str, Scored], group: npt.NDArray[np.str_], truth: FloatArray, point: FloatArray,
-    station: npt.NDArray[np.str_], keep: BoolArray,
-) -> None:  # fmt: skip
+def _collect(out: dict[str, Scored], group: npt.NDArray[np.str_], scored: Scored, keep: BoolArray) -> None:
     for name in np.unique(group[keep]):
-        rows = keep & (group == name)
-        new = Scored(truth[rows], point[rows], station[rows])
+        new = scored.rows(keep & (group == name))
         old = out.get(str(name))
-        out[str(name)] = new if old is None else Scored(
-            *(np.concatenate([getattr(old, f), getattr(new, f)]) for f in ("truth", "point", "station"))
-        )  # fmt: skip
+        out[str(name)] = new if old is None else joined([old, new])
 
 
 def score_new_stations(stage: Stage, parameters: GbmParameters) -> dict[str, Scored]:
@@ -195,9 +224,11 @@ def score_new_stations(stage: Stage, parameters: GbmParameters) -> dict[str, Sco
     out: dict[str, Scored] = {}
     truth, station = stage.frame.target(), stage.frame.keys["site_id"].to_numpy(dtype=str)
     nothing = np.zeros(len(truth))
-    for mode, (frame, log_config) in {m: stage.shown(m) for m in ("past", "forecast")}.items():  # type: ignore[arg-type]
+    modes: tuple[Mode, ...] = ("past", "forecast")
+    for mode in modes:
+        frame, log_config = stage.shown(mode)
         group = interval_group(np.full(len(truth), mode), nothing, frame.X[FILLED].to_numpy() > 0)
-        _collect(out, group, truth, np.exp(log_config), station, stage.usable)
+        _collect(out, group, Scored(truth, np.exp(log_config), station), stage.usable)
     every = max(1, int(np.ceil(stage.usable.sum() / PRODUCT_ROWS)))
     part = stage.frame.rows(np.flatnonzero(stage.usable)[::every])
     parts = [
@@ -205,13 +236,13 @@ def score_new_stations(stage: Stage, parameters: GbmParameters) -> dict[str, Sco
         for rows, point in leave_one_product_out(part, parameters).values()
     ]
     if parts:
-        out["new product"] = Scored(
-            *(np.concatenate([getattr(p, f) for p in parts]) for f in ("truth", "point", "station"))
-        )
+        out[NEW_PRODUCT] = joined(parts)
     return out
 
 
-def calibrate(scored: dict[str, Scored], seed: int) -> tuple[dict[str, Conformal], dict[str, dict[str, float]]]:
+def calibrate(
+    scored: dict[str, Scored], seed: int
+) -> tuple[dict[str, Conformal], dict[str, dict[str, float]]]:
     """Calibrate every group on half of its stations and measure coverage on the other half.
 
     Raises
@@ -267,21 +298,21 @@ def fit_station_model(
     InsufficientDataError
         Too few stations or measured hours.
     """
-    rng = np.random.default_rng(seed)
     parameters, correction = parameters.with_(seed=seed), correction.with_(seed=seed)
     report("fit configuration model", 0.05)
     stage = first_stage(frame, parameters)
-    scored = score_held_out(stage, hold_out(stage, rng), correction, rng, report)
+    report("prove second stage on held-out hours", 0.2)
+    scored = score_held_out(
+        stage, hold_out(frame, stage.usable, np.random.default_rng(seed)), correction, seed
+    )
     report("prove new stations and products", 0.62)
     scored |= score_new_stations(stage, parameters)
     intervals, evidence = calibrate(scored, seed)
-    corrections = {}
-    for i, mode in enumerate(MODES):
-        report(f"fit second stage ({mode})", 0.7 + 0.1 * i)
-        corrections[mode] = fit_correction(stage, stage.usable, mode, rng, correction)
-    known = KnownHours(stage.names, stage.hours(stage.usable), signatures(frame))
+    report("fit second stage", 0.7)
+    corrections = fit_corrections(stage, stage.usable, correction, seed)
+    known = stage.hours(stage.usable)
     model = StationModel(
-        frame.quantity, offset, dict(frame.categories or {}), stage.config, dict(corrections), intervals,
+        frame.quantity, offset, dict(frame.categories or {}), stage.config, corrections, intervals,
         training_ranges(frame), known,
     )  # fmt: skip
     report("done", 1.0)

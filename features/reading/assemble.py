@@ -48,7 +48,7 @@ class _Group:
 
     @property
     def columns(self) -> list[str]:
-        return [c for c in self.frame if c not in KEY_COLUMNS and c not in (ROW, "_table")]
+        return [str(c) for c in self.frame if c not in KEY_COLUMNS and c not in (ROW, "_table")]
 
 
 def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
@@ -73,15 +73,19 @@ def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
     series = [p for p in parts if p.mapping.time is not None]
     if not sum(len(p.frame) for p in series):
         raise DataError(
-            "E-NO-ROWS", "no row could be placed in time", ", ".join(p.mapping.glob for p in series),
+            "E-NO-ROWS",
+            "no row could be placed in time",
+            ", ".join(p.mapping.glob for p in series),
             "see the issues: " + "; ".join(i.evidence for i in issues[:3]),
-        )  # fmt: skip
+        )
     groups = [_sorted_unique(g, ledger, issues) for g in _groups(series)]
     groups = [g for g in groups if len(g.frame)]
     if not groups:
-        raise DataError("E-NO-ROWS", "every row contradicts another row of the same time", "", "export again")
+        raise DataError(
+            "E-NO-ROWS", "every row contradicts another row of the same time", "all files", "export again"
+        )
     interval = _interval(groups, ledger, issues)
-    groups = [_on_grid(g, interval, ledger, issues) for g in groups]
+    groups = _on_grid(groups, interval, ledger, issues)
     for group in groups:
         _amounts(group, interval, issues)
     result = _joined(groups, interval, issues)
@@ -93,12 +97,14 @@ def _groups(series: Sequence[Rows]) -> list[_Group]:
     alike: dict[tuple[object, ...], list[Rows]] = defaultdict(list)
     for part in series:
         time = part.mapping.time
-        columns = frozenset((c.canonical, c.aggregation) for c in part.mapping.column if c.canonical != IGNORE)
+        columns = frozenset(
+            (c.source, c.canonical, c.aggregation) for c in part.mapping.column if c.canonical != IGNORE
+        )
         alike[(columns, time is not None and time.marks)].append(part)
     groups = []
     for (_, marks), members in alike.items():
         frame = pd.concat([m.frame.assign(_table=m.table) for m in members], ignore_index=True)
-        amounts = {
+        amounts: dict[str, str] = {
             c.canonical: c.aggregation
             for c in members[0].mapping.column
             if c.canonical != IGNORE and c.aggregation in ("sum", "counter")
@@ -139,19 +145,27 @@ def _sorted_unique(group: _Group, ledger: Ledger, issues: list[DataIssue]) -> _G
     if repeated.any():
         issues.append(
             DataIssue(
-                "D-DUPLICATE", "info", place, f"{int(repeated.sum())} rows repeat another row exactly",
-                "nothing: one of each is kept", "the repetitions are rejected", int(repeated.sum()),
+                "D-DUPLICATE",
+                "info",
+                place,
+                f"{int(repeated.sum())} rows repeat another row exactly",
+                "nothing: one of each is kept",
+                "the repetitions are rejected",
+                int(repeated.sum()),
             )
-        )  # fmt: skip
+        )
     if contradictory.any():
         issues.append(
             DataIssue(
-                "D-DUPLICATE", "warning", place,
+                "D-DUPLICATE",
+                "warning",
+                place,
                 f"{int(contradictory.sum())} rows share site, unit and time with a row of other values",
                 "export each interval once; around the end of daylight saving, export UTC or offsets",
-                "all rows of these times are rejected: nobody can say which is right", int(contradictory.sum()),
+                "all rows of these times are rejected: nobody can say which is right",
+                int(contradictory.sum()),
             )
-        )  # fmt: skip
+        )
     return _Group(frame[~(repeated | contradictory)].reset_index(drop=True), group.amounts, group.marks_end)
 
 
@@ -166,7 +180,7 @@ def _equal_to_previous(values: pd.DataFrame) -> BoolArray:
 
 
 def _place(frame: pd.DataFrame, row: int) -> str:
-    site, unit, stamp = frame.loc[row, list(KEY_COLUMNS)]
+    site, unit, stamp = (frame[k].iloc[row] for k in KEY_COLUMNS)
     return f"{site}{'/' + unit if unit else ''}, {stamp:%Y-%m-%d %H:%M}"
 
 
@@ -185,47 +199,72 @@ def _interval(groups: Sequence[_Group], ledger: Ledger, issues: list[DataIssue])
     if not found:
         if any(g.amounts for g in groups if any(SCHEMA[c].unit == "kW" for c in g.amounts)):
             raise DataError(
-                "E-INTERVAL", "one time only: an energy cannot become a power without the interval's length",
-                "", "export at least two intervals",
-            )  # fmt: skip
+                "E-INTERVAL",
+                "one time only: an energy cannot become a power without the interval's length",
+                "time column",
+                "export at least two intervals",
+            )
         issues.append(
             DataIssue(
-                "D-INTERVAL-ASSUMED", "warning", "time column", "no two rows follow each other",
-                "export at least two intervals", "an interval of one hour is assumed", 0,
+                "D-INTERVAL-ASSUMED",
+                "warning",
+                "time column",
+                "no two rows follow each other",
+                "export at least two intervals",
+                "an interval of one hour is assumed",
+                0,
             )
-        )  # fmt: skip
+        )
         return MICROS_PER_HOUR
     if len(found) > 1:
-        listed = "; ".join(f"{pd.Timedelta(s, 'us')}: {', '.join(names[:3])}" for s, names in sorted(found.items()))
+        listed = "; ".join(
+            f"{pd.Timedelta(s, 'us')}: {', '.join(names[:3])}" for s, names in sorted(found.items())
+        )
         raise DataError(
-            "E-INTERVAL-MIXED", f"the files have different intervals: {listed}", "",
+            "E-INTERVAL-MIXED",
+            f"the files have different intervals: {listed}",
+            ", ".join(name for names in found.values() for name in names[:3]),
             "export all files with one interval, or read them apart",
-        )  # fmt: skip
+        )
     return next(iter(found))
 
 
-def _on_grid(group: _Group, interval: int, ledger: Ledger, issues: list[DataIssue]) -> _Group:
-    codes, micros = _codes(group.frame), _micros(group.frame)
-    off = timeaxis.off_grid(codes, micros, interval)
+def _on_grid(
+    groups: Sequence[_Group], interval: int, ledger: Ledger, issues: list[DataIssue]
+) -> list[_Group]:
+    """Reject the rows that do not lie on their unit's grid, over all files together."""
+    keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
+    off = timeaxis.off_grid(_codes(keys), _micros(keys), interval)
     count = int(off.sum())
     if not count:
-        return group
-    place = _place(group.frame, int(np.flatnonzero(off)[0]))
+        return list(groups)
+    place = _place(keys, int(np.flatnonzero(off)[0]))
+    evidence = f"{count} of {len(off)} stamps do not lie on a grid of {pd.Timedelta(interval, 'us')}"
     if count > MOST_OFF_GRID * len(off):
         raise DataError(
             "E-TIME-DRIFT",
-            f"{count} of {len(off)} stamps do not lie on a grid of {pd.Timedelta(interval, 'us')}", place,
+            evidence,
+            place,
             "export averages over fixed intervals (for example every 15 minutes on the quarter hour)",
-        )  # fmt: skip
-    ledger.reject(group.frame[ROW].to_numpy()[off], "D-OFF-GRID")
+        )
     issues.append(
         DataIssue(
-            "D-OFF-GRID", "warning", place,
-            f"{count} of {len(off)} stamps do not lie on the grid of {pd.Timedelta(interval, 'us')}",
-            "export averages over fixed intervals", "the rows are rejected", count,
+            "D-OFF-GRID",
+            "warning",
+            place,
+            evidence,
+            "export averages over fixed intervals",
+            "the rows are rejected",
+            count,
         )
-    )  # fmt: skip
-    return _Group(group.frame[~off].reset_index(drop=True), group.amounts, group.marks_end)
+    )
+    kept, start = [], 0
+    for group in groups:
+        mine = off[start : start + len(group.frame)]
+        start += len(group.frame)
+        ledger.reject(group.frame[ROW].to_numpy()[mine], "D-OFF-GRID")
+        kept.append(_Group(group.frame[~mine].reset_index(drop=True), group.amounts, group.marks_end))
+    return [g for g in kept if len(g.frame)]
 
 
 # -- amounts -------------------------------------------------------------------------------------
@@ -259,11 +298,15 @@ def _increments(
     if reset.any():
         issues.append(
             DataIssue(
-                "D-COUNTER-RESET", "warning", _place(group.frame, int(np.flatnonzero(reset)[0])),
-                f"the register of {canonical} falls {int(reset.sum())} times", "note when meters were exchanged or reset",
-                "the amounts of these intervals are missing", int(reset.sum()),
+                "D-COUNTER-RESET",
+                "warning",
+                _place(group.frame, int(np.flatnonzero(reset)[0])),
+                f"the register of {canonical} falls {int(reset.sum())} times",
+                "note when meters were exchanged or reset",
+                "the amounts of these intervals are missing",
+                int(reset.sum()),
             )
-        )  # fmt: skip
+        )
     return np.where(follows & ~reset, gain, np.nan)
 
 
@@ -280,7 +323,9 @@ def _joined(groups: Sequence[_Group], interval: int, issues: list[DataIssue]) ->
     values: dict[str, object] = {}
     starts = np.concatenate([[0], np.cumsum([len(g.frame) for g in groups])])
     for name in names:
-        holders = [(g, position[a:b]) for g, a, b in zip(groups, starts, starts[1:], strict=False) if name in g.frame]
+        holders = [
+            (g, position[a:b]) for g, a, b in zip(groups, starts, starts[1:], strict=False) if name in g.frame
+        ]
         values[name] = _filled(name, holders, len(frame), issues)
     sources = []
     for group, a, b in zip(groups, starts, starts[1:], strict=False):
@@ -309,10 +354,15 @@ def _filled(
     if conflicts:
         issues.append(
             DataIssue(
-                "D-COLUMN-TWICE", "warning", name, f"two files give {name} with other values in {conflicts} rows",
-                'set one of the two columns to "ignore" in mapping.toml', "the longer file's values are used", conflicts,
+                "D-COLUMN-TWICE",
+                "warning",
+                name,
+                f"two files give {name} with other values in {conflicts} rows",
+                'set one of the two columns to "ignore" in mapping.toml',
+                "the longer file's values are used",
+                conflicts,
             )
-        )  # fmt: skip
+        )
     return result
 
 
@@ -332,19 +382,30 @@ def _join_attributes(result: Assembled, parts: Sequence[Rows], ledger: Ledger) -
             ledger.reject(part.frame[ROW].to_numpy()[out], "D-DUPLICATE")
             result.issues.append(
                 DataIssue(
-                    "D-DUPLICATE", "warning", part.mapping.glob, f"{int(out.sum())} rows describe a unit again",
-                    "describe each unit once", "the repetitions (contradictions: all of them) are rejected",
+                    "D-DUPLICATE",
+                    "warning",
+                    part.mapping.glob,
+                    f"{int(out.sum())} rows describe a unit again",
+                    "describe each unit once",
+                    "the repetitions (contradictions: all of them) are rejected",
                     int(out.sum()),
                 )
-            )  # fmt: skip
+            )
         joined = result.frame[keys].merge(part.frame.loc[~out, [*keys, *names]], on=keys, how="left")
         for name in names:
-            result.frame[name] = joined[name].to_numpy() if not SCHEMA[name].text else joined[name].astype("str")
+            result.frame[name] = (
+                joined[name].to_numpy() if not SCHEMA[name].text else joined[name].astype("str")
+            )
         bare = int((joined[names].isna().all(axis=1) & (result.frame["unit_id"] != "")).sum())
         if bare:
             result.issues.append(
                 DataIssue(
-                    "D-ATTRIBUTES-MISSING", "warning", part.mapping.glob, f"{bare} rows belong to units without attributes",
-                    "add these units to the file", "their attributes are missing", bare,
+                    "D-ATTRIBUTES-MISSING",
+                    "warning",
+                    part.mapping.glob,
+                    f"{bare} rows belong to units without attributes",
+                    "add these units to the file",
+                    "their attributes are missing",
+                    bare,
                 )
-            )  # fmt: skip
+            )

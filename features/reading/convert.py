@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import MappingFileError
-from features.issues import DataIssue
+from features.issues import DataIssue, Severity
 from features.reading import numerals, timeaxis
 from features.reading.ledger import Ledger
 from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, TimeMapping
@@ -101,10 +101,14 @@ class _Conversion:
         first = int(self.raw.lines[np.flatnonzero(where)[0]])
         self._note(code, "error", f"row {first}", f"{count} {what}", "the rows are rejected", count)
 
-    def _note(self, code: str, severity: str, place: str, evidence: str, effect: str, rows: int) -> None:
-        remedy = "nothing: rows are sorted by time" if severity == "info" else "correct the export, or ignore the column"
+    def _note(self, code: str, severity: Severity, place: str, evidence: str, effect: str, rows: int) -> None:
+        remedy = (
+            "nothing: rows are sorted by time"
+            if severity == "info"
+            else "correct the export, or ignore the column"
+        )
         self.issues.append(
-            DataIssue(code, severity, f"{self.raw.file.name}, {place}", evidence, remedy, effect, rows)  # type: ignore[arg-type]
+            DataIssue(code, severity, f"{self.raw.file.name}, {place}", evidence, remedy, effect, rows)
         )
 
     def _stamps(self, time: TimeMapping, zone: str, keyed: BoolArray) -> StampArray:
@@ -155,11 +159,14 @@ class _Conversion:
             self.ledger.quarantine(self.ids[wrong], column.source, "D-NOT-A-NUMBER")
             first = int(np.flatnonzero(wrong)[0])
             self._note(
-                "D-NOT-A-NUMBER", "error", f"row {self.raw.lines[first]}, column {column.source!r}",
+                "D-NOT-A-NUMBER",
+                "error",
+                f"row {self.raw.lines[first]}, column {column.source!r}",
                 f"{count} cells are not numbers; the first is {str(cells[first].as_py())[:60]!r}",
-                "the values are missing (quarantined)", count,
-            )  # fmt: skip
-        return found.values * column.factor + column.offset
+                "the values are missing (quarantined)",
+                count,
+            )
+        return found.numbers * column.factor + column.offset
 
 
 def _check_headers(raw: RawTable, mapping: FileMapping) -> None:
@@ -169,19 +176,24 @@ def _check_headers(raw: RawTable, mapping: FileMapping) -> None:
     missing = [h for h in named if h not in raw.headers]
     if missing:
         raise MappingFileError(
-            "E-MAPPING-HEADER", f"the file has no column {', '.join(map(repr, missing))}", raw.file.name,
+            "E-MAPPING-HEADER",
+            f"the file has no column {', '.join(map(repr, missing))}",
+            raw.file.name,
             f"correct 'source' in the mapping; the file has: {', '.join(raw.headers)}",
-        )  # fmt: skip
+        )
 
 
 def _ragged(raw: RawTable) -> DataIssue:
     line, text = raw.broken[0]
     return DataIssue(
-        "D-ROW-RAGGED", "error", f"{raw.file.name}, row {line}",
-        f"{len(raw.broken)} rows do not have the header's {len(raw.headers)} cells; the first is {text[:80]!r}",
+        "D-ROW-RAGGED",
+        "error",
+        f"{raw.file.name}, row {line}",
+        f"{len(raw.broken)} rows have not the header's {len(raw.headers)} cells; the first is {text[:80]!r}",
         "correct these rows; a number with a decimal comma inside a comma-separated file needs quotes",
-        "the rows are rejected", len(raw.broken),
-    )  # fmt: skip
+        "the rows are rejected",
+        len(raw.broken),
+    )
 
 
 def _key(raw: RawTable, source: str, constant: str) -> pd.Series:

@@ -15,13 +15,22 @@ from features.schema import SCHEMA
 FloatArray = npt.NDArray[np.float64]
 
 USUAL: dict[str, tuple[float, float]] = {
-    "zone_set_point_c": (10, 40), "supply_air_set_point_c": (8, 38), "chilled_water_set_point_c": (3, 30),
-    "supply_air_temp_c": (5, 42), "room_air_temp_c": (8, 55), "server_inlet_temp_c": (8, 48),
-    "chilled_water_supply_temp_c": (1, 36), "chilled_water_return_temp_c": (3, 45),
-    "condenser_water_temp_c": (3, 48), "outdoor_dry_bulb_c": (-40, 50), "outdoor_wet_bulb_c": (-40, 36),
-    "outdoor_dew_point_c": (-50, 34), "outdoor_rh_pct": (2, 105), "air_pressure_kpa": (55, 109),
+    "zone_set_point_c": (10, 40),
+    "supply_air_set_point_c": (8, 38),
+    "chilled_water_set_point_c": (3, 30),
+    "supply_air_temp_c": (5, 42),
+    "room_air_temp_c": (8, 55),
+    "server_inlet_temp_c": (8, 48),
+    "chilled_water_supply_temp_c": (1, 36),
+    "chilled_water_return_temp_c": (3, 45),
+    "condenser_water_temp_c": (3, 48),
+    "outdoor_dry_bulb_c": (-40, 50),
+    "outdoor_wet_bulb_c": (-40, 36),
+    "outdoor_dew_point_c": (-50, 34),
+    "outdoor_rh_pct": (2, 105),
+    "air_pressure_kpa": (55, 109),
     "bandwidth_mhz": (1, 400),
-}  # fmt: skip
+}
 """Where the middle of an ordinary series lies [canonical unit]: narrower than the physical bounds."""
 
 ASKED = ("kW", "W", "kWh", "degC")
@@ -83,6 +92,14 @@ def decide_unit(
     fitting = [u for u in candidates(canonical) if _usual(canonical, u, found)]
     if declared is not None:
         return _confirm(canonical, declared, found, fitting)
+    return _from_values(canonical, found, fitting, siblings, header)
+
+
+def _from_values(
+    canonical: str, found: FloatArray, fitting: list[Unit], siblings: Sequence[Unit], header: str
+) -> Verdict:
+    """Find the unit of a column that declares none."""
+    target = SCHEMA[canonical].unit
     if canonical in USUAL and len(fitting) == 1:
         return Verdict(fitting[0], f"{_span(found)}: only {fitting[0].symbol} is usual for {canonical}")
     agreed = {u.symbol for u in siblings}
@@ -95,11 +112,13 @@ def decide_unit(
     choices = [u.symbol for u in (fitting if canonical in USUAL and fitting else candidates(canonical))]
     if not re.search("energy|consumption|kwh|电量|能耗", header.casefold()):
         choices = [c for c in choices if UNITS[c].dimension != "energy"] or choices
-    return Verdict(None, "", f"the unit of {header!r} ({canonical}) is not given; {_span(found)}; is it {_or(choices)}?")
+    return Verdict(
+        None, "", f"the unit of {header!r} ({canonical}) is not given; {_span(found)}; is it {_or(choices)}?"
+    )
 
 
 def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:
-    """Percent or fraction: values above 1 cannot be fractions, values that never exceed 1 are hardly percent."""
+    """Percent or fraction: values above 1 are no fractions, values that never exceed 1 hardly percent."""
     top = float(np.max(found))
     fraction, percent = UNITS["1"], UNITS["%"]
     if declared is None:
@@ -107,13 +126,21 @@ def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:
             return Verdict(fraction, f"no value exceeds 1 (largest {top:g}): a fraction")
         if top <= 110.0:
             return Verdict(percent, f"values reach {top:g}: percent")
-        return Verdict(None, "", f"{canonical} reaches {top:g}: neither a fraction nor percent; what unit is it in?")
+        return Verdict(
+            None, "", f"{canonical} reaches {top:g}: neither a fraction nor percent; what unit is it in?"
+        )
     usual = USUAL.get(canonical)
     small = top <= 1.0 and float(np.median(found)) > 0.0 and (usual is None or usual[0] > 1.0)
     if declared.dimension == "percent" and small and len(found) >= 12:
-        return Verdict(None, "", f"the header says %, but no value exceeds 1 (largest {top:g}); is it % or a fraction (1)?")
+        return Verdict(
+            None,
+            "",
+            f"the header says %, but no value exceeds 1 (largest {top:g}); is it % or a fraction (1)?",
+        )
     if declared.dimension == "ratio" and float(np.quantile(found, 0.5)) > 1.5:
-        return Verdict(None, "", f"the name says a fraction, but the values reach {top:g}; is it % or a fraction (1)?")
+        return Verdict(
+            None, "", f"the name says a fraction, but the values reach {top:g}; is it % or a fraction (1)?"
+        )
     return Verdict(declared, "declared in the header")
 
 
@@ -128,9 +155,11 @@ def _confirm(canonical: str, declared: Unit, found: FloatArray, fitting: Sequenc
         return Verdict(declared, "declared in the header, and the values are usual for it")
     choices = [declared.symbol, *(u.symbol for u in others)]
     return Verdict(
-        None, "",
-        f"the header declares {declared.symbol}, but {_span(found)}, which is unusual for {canonical}; is it {_or(choices)}?",
-    )  # fmt: skip
+        None,
+        "",
+        f"the header declares {declared.symbol}, but {_span(found)}, which is unusual for {canonical}; "
+        f"is it {_or(choices)}?",
+    )
 
 
 def _usual(canonical: str, unit: Unit, found: FloatArray) -> bool:
@@ -159,7 +188,7 @@ def is_counter(values: FloatArray, keys: npt.NDArray[np.int64], micros: npt.NDAr
     if len(steps) < 10:
         return False
     up = steps[steps > 0]
-    if len(up) < 5 or float((steps < 0).mean()) > 0.02:
+    if len(up) < 5 or int((steps < 0).sum()) > max(1, 0.02 * len(steps)):
         return False
     return float(np.median(np.abs(values[kept]))) > 5.0 * float(np.median(up))
 
@@ -178,7 +207,7 @@ def scale_doubt(facility: FloatArray, it: FloatArray) -> str:
     ratio = float(np.median(facility[both] / it[both]))
     for factor in (1e3, 1e-3, 1e6, 1e-6):
         if 0.8 <= ratio / factor <= 6.0:
-            return f"facility power / IT power is {ratio:.3g} (median): one of the two is probably off by {factor:g}"
+            return f"facility power / IT power is {ratio:.3g} (median): one is probably off by {factor:g}"
     return ""
 
 

@@ -16,12 +16,13 @@ from features.reading.assemble import Assembled, assemble
 from features.reading.convert import convert
 from features.reading.doubt import scale_doubt
 from features.reading.files import InputFile, discover, skipped
-from features.reading.headers import header_score, match
+from features.reading.findings import mapping_issues, zone_issue
+from features.reading.headers import header_score
 from features.reading.judge import Judged, judge
 from features.reading.ledger import QUARANTINE_SCHEMA, Ledger, RowCounts
 from features.reading.mapping import IGNORE, FileMapping, Mapping, Skipped
 from features.reading.recognise import check_usable, propose
-from features.reading.tabular import RawTable, load_parquet, read_table
+from features.reading.tabular import RawTable, load_parquet, parquet_metadata, read_table
 from features.schema import KEY_COLUMNS, Kind
 from features.telemetry import METADATA_KEY, Source, Telemetry, TimeZone
 
@@ -78,15 +79,22 @@ def read_export(path: Path, *, kind: Kind | None = None, mapping: Mapping | None
     """
     files, issues = discover(path)
     root = path.resolve().name if path.is_dir() else path.stem
+    files = _without_own_output(files, issues)
     own = _own_telemetry(files, kind)
     if own is not None:
         return replace(own, issues=(*issues, *own.issues))
     tables, chosen = _recognised(files, root, kind, mapping, issues, folder=path.is_dir())
-    return _read(tables, chosen, issues)
+    return _read(
+        tables, chosen, issues, confirmed=mapping is not None and bool(mapping.file or mapping.answer)
+    )
 
 
 def read_paths(
-    paths: Sequence[Path], *, kind: Kind | None = None, mapping: Mapping | None = None, zone: str | None = None
+    paths: Sequence[Path],
+    *,
+    kind: Kind | None = None,
+    mapping: Mapping | None = None,
+    zone: str | None = None,
 ) -> tuple[Telemetry, tuple[Reading, ...]]:
     """Read several paths as one set of sites.
 
@@ -108,16 +116,22 @@ def read_paths(
         Kinds, intervals or zones differ, or two paths give the same rows of one site.
     """
     if not paths:
-        raise UnreadableFileError("E-FILE-MISSING", "no path is given", "", "give a file or a folder")
+        raise UnreadableFileError("E-FILE-MISSING", "no path is given", "the call", "give a file or a folder")
     readings = tuple(read_export(p, kind=kind, mapping=mapping) for p in paths)
     parts = [r.telemetry() for r in readings]
     if zone is not None:
         parts = [p.with_zone(zone) for p in parts]
-    return concatenated(parts), readings
+    return concatenated(parts, paths), readings
 
 
-def concatenated(parts: Sequence[Telemetry]) -> Telemetry:
+def concatenated(parts: Sequence[Telemetry], where: Sequence[Path] = ()) -> Telemetry:
     """Return several telemetries as one.
+
+    Parameters
+    ----------
+    parts : sequence of Telemetry
+    where : sequence of pathlib.Path
+        Where they come from, for messages.
 
     Raises
     ------
@@ -128,33 +142,51 @@ def concatenated(parts: Sequence[Telemetry]) -> Telemetry:
     if len(parts) == 1:
         return first
     for name, values in (
-        ("kind", [p.kind for p in parts]), ("interval", [str(p.interval) for p in parts]),
+        ("kind", [p.kind for p in parts]),
+        ("interval", [str(p.interval) for p in parts]),
         ("zone", [p.zone.name for p in parts]),
-    ):  # fmt: skip
+    ):
         if len(set(values)) > 1:
             raise DataError(
-                f"E-PATHS-{name.upper()}", f"the paths differ in {name}: {', '.join(dict.fromkeys(values))}", "",
+                f"E-PATHS-{name.upper()}",
+                f"the paths differ in {name}: {', '.join(dict.fromkeys(values))}",
+                ", ".join(str(path) for path in where) or "the given telemetries",
                 "give paths that agree" + (", or declare the site's zone" if name == "zone" else ""),
-            )  # fmt: skip
+            )
     frame = pd.concat([p.frame for p in parts], ignore_index=True)
     twice = frame.duplicated(list(KEY_COLUMNS))
     if twice.any():
         site, unit, stamp = frame.loc[twice, list(KEY_COLUMNS)].iloc[0]
         raise DataError(
-            "E-SITE-TWICE", f"two paths give rows of the site {site!r} for the same time", f"{site}/{unit}, {stamp}",
+            "E-SITE-TWICE",
+            f"two paths give rows of the site {site!r} for the same time",
+            f"{site}/{unit}, {stamp}",
             "give each site once; name files or folders apart",
-        )  # fmt: skip
+        )
     for column in frame.columns:
         if frame[column].dtype == object:
             frame[column] = frame[column].astype("str")
     ordered = frame.sort_values(list(KEY_COLUMNS), kind="stable").reset_index(drop=True)
     return Telemetry(
-        ordered, first.interval, first.kind, TimeZone(first.zone.name, any(p.zone.assumed for p in parts)),
-        tuple(i for p in parts for i in p.issues), tuple(s for p in parts for s in p.sources),
-    )  # fmt: skip
+        ordered,
+        first.interval,
+        first.kind,
+        TimeZone(first.zone.name, any(p.zone.assumed for p in parts)),
+        tuple(i for p in parts for i in p.issues),
+        tuple(s for p in parts for s in p.sources),
+    )
 
 
 # -- files and mapping ---------------------------------------------------------------------------
+def _without_own_output(files: list[InputFile], issues: list[DataIssue]) -> list[InputFile]:
+    """Leave out telemetry that this program wrote beside the exports it came from."""
+    own = [f for f in files if f.form == "parquet" and METADATA_KEY in parquet_metadata(f)]
+    if not own or len(own) == len(files):
+        return files
+    issues += [skipped(f.name, "this program wrote it; the exports beside it are read") for f in own]
+    return [f for f in files if f not in own]
+
+
 def _own_telemetry(files: Sequence[InputFile], kind: Kind | None) -> Reading | None:
     """Return telemetry that this program wrote, unchanged."""
     if len(files) != 1 or files[0].form != "parquet":
@@ -168,23 +200,38 @@ def _own_telemetry(files: Sequence[InputFile], kind: Kind | None) -> Reading | N
         if isinstance(error, DataError):
             raise
         raise UnreadableFileError(
-            "E-FILE-DAMAGED", f"the telemetry's metadata is damaged: {error}", str(files[0].path), "write it anew"
+            "E-FILE-DAMAGED",
+            f"the telemetry's metadata is damaged: {error}",
+            str(files[0].path),
+            "write it anew",
         ) from None
     if kind is not None and telemetry.kind != kind:
         raise UnrecognisedError(
-            "E-KIND", f"the telemetry is of a {telemetry.kind}", str(files[0].path), f"give --kind {telemetry.kind}"
+            "E-KIND",
+            f"the telemetry is of a {telemetry.kind}",
+            str(files[0].path),
+            f"give --kind {telemetry.kind}",
         )
     rows = len(telemetry.frame)
-    issues = () if telemetry.zone.known else (_zone_issue(files[0].name),)
+    issues = () if telemetry.zone.known else (zone_issue(files[0].name),)
     return Reading(
-        table, issues, Mapping(kind=telemetry.kind), RowCounts(rows, rows, 0, 0), QUARANTINE_SCHEMA.empty_table()
+        table,
+        issues,
+        Mapping(kind=telemetry.kind),
+        RowCounts(rows, rows, 0, 0),
+        QUARANTINE_SCHEMA.empty_table(),
     )
 
 
 def _recognised(
-    files: Sequence[InputFile], root: str, kind: Kind | None, mapping: Mapping | None, issues: list[DataIssue],
-    *, folder: bool,
-) -> tuple[list[RawTable], Mapping]:  # fmt: skip
+    files: Sequence[InputFile],
+    root: str,
+    kind: Kind | None,
+    mapping: Mapping | None,
+    issues: list[DataIssue],
+    *,
+    folder: bool,
+) -> tuple[list[RawTable], Mapping]:
     if mapping is not None and mapping.file:
         return _follow(files, root, kind, mapping, issues)
     answers = mapping.answer if mapping is not None else ()
@@ -233,11 +280,15 @@ def _follow(
             "E-MAPPING-NO-FILE",
             f"the mapping names {', '.join(m.glob for m in mapping.file)}, the path holds "
             f"{', '.join(f.name for f in files)}",
-            root, "correct 'glob' in the mapping ('*' stands for any part of a name)",
-        )  # fmt: skip
+            root,
+            "correct 'glob' in the mapping ('*' stands for any part of a name)",
+        )
     if not mapping.kind or (kind is not None and kind != mapping.kind):
         raise MappingFileError(
-            "E-MAPPING-KIND", f"the mapping's kind is {mapping.kind!r}, asked for is {kind!r}", root, "set 'kind'"
+            "E-MAPPING-KIND",
+            f"the mapping's kind is {mapping.kind!r}, asked for is {kind!r}",
+            root,
+            "set 'kind'",
         )
     names = {f.name for f, _ in named}
     issues += [skipped(f.name, "the mapping does not name it") for f in files if f.name not in names]
@@ -254,7 +305,9 @@ def _with_site(mapping: FileMapping, file: InputFile, count: int, root: str) -> 
 
 
 # -- from tables to telemetry --------------------------------------------------------------------
-def _read(tables: Sequence[RawTable], mapping: Mapping, issues: list[DataIssue]) -> Reading:
+def _read(
+    tables: Sequence[RawTable], mapping: Mapping, issues: list[DataIssue], *, confirmed: bool
+) -> Reading:
     kind = mapping.kind
     assert kind  # noqa: S101 - recognition and mapping both set it
     zone = _common_zone(mapping, issues)
@@ -262,14 +315,19 @@ def _read(tables: Sequence[RawTable], mapping: Mapping, issues: list[DataIssue])
     zones = [m.time.zone if m.time and m.time.zone != "unknown" else zone.name for m in mapping.file]
     parts = [convert(i, ledger, zones[i]) for i in range(len(tables))]
     joined = assemble(parts, ledger)
-    _check_scale(joined, mapping)
+    if not confirmed:
+        _check_scale(joined, mapping)
     judged = Judged(joined.frame, joined.interval_us, kind, joined.sources, ledger, joined.issues)
     judge(judged)
-    issues += [*_mapping_issues(tables, mapping), *joined.issues]
+    issues += [*mapping_issues(tables, mapping), *joined.issues]
     telemetry = Telemetry(
-        _final(judged.frame), pd.Timedelta(joined.interval_us, "us"), kind, zone, tuple(issues),
+        _final(judged.frame),
+        pd.Timedelta(joined.interval_us, "us"),
+        kind,
+        zone,
+        tuple(issues),
         tuple(Source(t.file.name, t.file.sha256) for t in tables),
-    )  # fmt: skip
+    )
     return Reading(telemetry.to_arrow(), tuple(issues), mapping, ledger.counts(), ledger.rows())
 
 
@@ -278,29 +336,24 @@ def _common_zone(mapping: Mapping, issues: list[DataIssue]) -> TimeZone:
     zones = list(dict.fromkeys(f.time.zone for f in series if f.time and f.time.zone != "unknown"))
     silent = [f.glob for f in series if f.time and f.time.zone == "unknown"]
     if not zones:
-        issues.append(_zone_issue(", ".join(silent[:3])))
+        issues.append(zone_issue(", ".join(silent[:3])))
         return TimeZone()
     if silent:
         issues.append(
             DataIssue(
-                "D-ZONE-ASSUMED", "warning", ", ".join(silent[:3]), f"no time zone is given; other files say {zones[0]}",
-                "write 'zone' into mapping.toml", f"{zones[0]} is assumed", 0,
+                "D-ZONE-ASSUMED",
+                "warning",
+                ", ".join(silent[:3]),
+                f"no time zone is given; other files say {zones[0]}",
+                "write 'zone' into mapping.toml",
+                f"{zones[0]} is assumed",
+                0,
             )
-        )  # fmt: skip
+        )
     return TimeZone(zones[0], assumed=bool(silent))
 
 
-def _zone_issue(place: str) -> DataIssue:
-    return DataIssue(
-        "D-ZONE-ASSUMED", "warning", place, "no time zone is given with the stamps",
-        "declare the site's time zone (site.toml, or 'zone' in mapping.toml)",
-        "stamps stay wall-clock time; nothing that depends on the zone is claimed", 0,
-    )  # fmt: skip
-
-
 def _check_scale(joined: Assembled, mapping: Mapping) -> None:
-    if any(a.unit for a in mapping.answer):
-        return
     frame = joined.frame
     if "it_power_kw" in frame and "facility_power_kw" in frame:
         doubt = scale_doubt(frame["facility_power_kw"].to_numpy(), frame["it_power_kw"].to_numpy())
@@ -309,70 +362,15 @@ def _check_scale(joined: Assembled, mapping: Mapping) -> None:
             glob, header = source["it_power_kw"]
             other = source["facility_power_kw"][1]
             raise QuestionError(
-                "E-QUESTION-UNIT", doubt, f"{glob}, columns {header!r} and {other!r}",
+                "E-QUESTION-UNIT",
+                doubt,
+                f"{glob}, columns {header!r} and {other!r}",
                 "write the right units into mapping.toml and give it with --mapping:\nversion = 1\n\n"
-                + "\n\n".join(f'[[answer]]\nfile = "{glob}"\ncolumn = "{h}"\nunit = "kW"   # or "W"' for h in (header, other)),
-            )  # fmt: skip
-
-
-def _mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIssue]:
-    issues = [
-        DataIssue("D-PART-IGNORED", "info", t.file.name, note, "nothing, if it is not telemetry", "none", 0)
-        for t in tables
-        for note in t.notes
-    ]
-    for file in mapping.file:
-        ignored = [c for c in file.column if c.canonical == IGNORE]
-        if ignored:
-            shown = "; ".join(f"{c.source!r}: {c.evidence or 'as the mapping says'}" for c in ignored[:8])
-            issues.append(
-                DataIssue(
-                    "D-COLUMN-IGNORED", "info", file.glob, f"{len(ignored)} columns are not used: {shown}",
-                    "name their meaning in mapping.toml if they matter", "none", 0,
-                )
-            )  # fmt: skip
-        for canonical in dict.fromkeys(c.canonical for c in file.column if c.combine):
-            sources = [c for c in file.column if c.canonical == canonical]
-            issues.append(
-                DataIssue(
-                    "D-COMBINED", "info", f"{file.glob}, {', '.join(repr(c.source) for c in sources[:6])}",
-                    f"{len(sources)} columns become one: their {sources[0].combine} is {canonical}",
-                    'set those that do not belong to it to "ignore" in mapping.toml', "none", 0,
-                )
-            )  # fmt: skip
-        for column in file.column:
-            issues += _column_issues(file, column.source, column.canonical, column.confidence, column.evidence)
-    return issues
-
-
-def _column_issues(file: FileMapping, source: str, canonical: str, confidence: float, evidence: str) -> list[DataIssue]:
-    place = f"{file.glob}, column {source!r}"
-    found = []
-    if canonical == "station_energy_rel":
-        found.append(
-            DataIssue(
-                "D-ENERGY-RELATIVE", "info", place, "the energy has no physical unit",
-                "declare the unit in mapping.toml if it is known", "savings are given in % only", 0,
+                + "\n\n".join(
+                    f'[[answer]]\nfile = "{glob}"\ncolumn = "{h}"\nunit = "kW"   # or "W"'
+                    for h in (header, other)
+                ),
             )
-        )  # fmt: skip
-    if canonical == "cooling_power_kw":
-        meaning = match(source, "data-centre")
-        if meaning is not None and meaning.canonical == "chiller_power_kw":
-            found.append(
-                DataIssue(
-                    "D-COOLING-PARTIAL", "info", place,
-                    "the chillers are the only cooling that is metered; pumps, towers and fans are not included",
-                    "export the other meters too", "cooling energy and savings are those of the chillers only", 0,
-                )
-            )  # fmt: skip
-    if canonical != IGNORE and confidence < 0.6:
-        found.append(
-            DataIssue(
-                "D-LOW-CONFIDENCE", "warning", place, f"taken for {canonical} with confidence {confidence:g}: {evidence}",
-                "confirm or correct it in mapping.toml", "results depend on this reading of the header", 0,
-            )
-        )  # fmt: skip
-    return found
 
 
 def _final(frame: pd.DataFrame) -> pd.DataFrame:
@@ -382,5 +380,10 @@ def _final(frame: pd.DataFrame) -> pd.DataFrame:
     ordered = frame[[*KEY_COLUMNS, *values]].assign(timestamp=stamps)
     for name in values:
         if ordered[name].dtype.kind == "f" and np.isinf(ordered[name].to_numpy()).any():
-            raise DataError("E-TELEMETRY-INF", f"{name} overflows in conversion", "", "check the unit of the column")
+            raise DataError(
+                "E-TELEMETRY-INF",
+                f"{name} overflows in conversion",
+                str(name),
+                "check the unit of the column",
+            )
     return ordered

@@ -21,9 +21,17 @@ from features.issues import DataIssue
 Form = Literal["text", "xlsx", "xls", "parquet"]
 
 FORM_BY_SUFFIX: dict[str, Form] = {
-    ".csv": "text", ".tsv": "text", ".txt": "text", ".tab": "text", ".dat": "text",
-    ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xls", ".parquet": "parquet", ".pq": "parquet",
-}  # fmt: skip
+    ".csv": "text",
+    ".tsv": "text",
+    ".txt": "text",
+    ".tab": "text",
+    ".dat": "text",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".xls": "xls",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
 
 MAX_BYTES = 4 * 2**30
 MAX_ZIP_ENTRIES = 10_000
@@ -123,25 +131,34 @@ def _discover_folder(path: Path) -> tuple[list[InputFile], list[DataIssue]]:
 def skipped(name: str, why: str) -> DataIssue:
     """Return the issue that says a file of a folder was not read."""
     return DataIssue(
-        "D-FILE-SKIPPED", "info", name, f"not read: {why}",
+        "D-FILE-SKIPPED",
+        "info",
+        name,
+        f"not read: {why}",
         "nothing, if it is not telemetry; else export it as CSV, XLSX or Parquet",
-    )  # fmt: skip
+    )
 
 
 def _inspect(path: Path, name: str) -> InputFile:
     where = str(path)
     if not path.exists():
-        raise UnreadableFileError("E-FILE-MISSING", "there is no such file or folder", where, "check the path")
+        raise UnreadableFileError(
+            "E-FILE-MISSING", "there is no such file or folder", where, "check the path"
+        )
     if not path.is_file():
-        raise UnreadableFileError("E-FILE-TYPE", "this is not a regular file", where, "give a file or a folder")
+        raise UnreadableFileError(
+            "E-FILE-TYPE", "this is not a regular file", where, "give a file or a folder"
+        )
     size = path.stat().st_size
     if size == 0:
         raise UnreadableFileError("E-FILE-EMPTY", "the file is empty (0 bytes)", where, "export it again")
     if size > MAX_BYTES:
         raise UnreadableFileError(
-            "E-FILE-SIZE", f"the file has {size / 2**30:.1f} GiB, more than {MAX_BYTES / 2**30:.0f} GiB",
-            where, "export shorter periods",
-        )  # fmt: skip
+            "E-FILE-SIZE",
+            f"the file has {size / 2**30:.1f} GiB, more than {MAX_BYTES / 2**30:.0f} GiB",
+            where,
+            "export shorter periods",
+        )
     form = FORM_BY_SUFFIX.get(path.suffix.lower())
     with path.open("rb") as stream:
         head = stream.read(4096)
@@ -152,9 +169,11 @@ def _inspect(path: Path, name: str) -> InputFile:
     seen = looks_like(head)
     if form is None:
         raise UnreadableFileError(
-            "E-FILE-TYPE", f"files of type {path.suffix or '(none)'!r} are not read; it looks like {seen or 'text'}",
-            where, "export as CSV, XLSX or Parquet",
-        )  # fmt: skip
+            "E-FILE-TYPE",
+            f"files of type {path.suffix or '(none)'!r} are not read; it looks like {seen or 'text'}",
+            where,
+            "export as CSV, XLSX or Parquet",
+        )
     _check_type(form, head, tail, seen, where)
     if form == "xlsx":
         check_zip(path)
@@ -181,21 +200,27 @@ def _check_type(form: Form, head: bytes, tail: bytes, seen: str, where: str) -> 
     if form == "text":
         if seen:
             raise UnreadableFileError(
-                "E-FILE-TYPE", f"the name says text, the content is {seen}", where,
+                "E-FILE-TYPE",
+                f"the name says text, the content is {seen}",
+                where,
                 "give the file its right extension, or export it as CSV, XLSX or Parquet",
-            )  # fmt: skip
+            )
         return
     if not head.startswith(expected):
         what = seen or ("text" if b"\0" not in head else "of no known type")
         raise UnreadableFileError(
-            "E-FILE-TYPE", f"the name says {form.upper()}, the content is {what}", where,
+            "E-FILE-TYPE",
+            f"the name says {form.upper()}, the content is {what}",
+            where,
             "give the file its right extension, or export it again",
-        )  # fmt: skip
+        )
     if form == "parquet" and not tail.endswith(b"PAR1"):
         raise UnreadableFileError(
-            "E-FILE-DAMAGED", "the Parquet file ends too early (its footer is missing)", where,
+            "E-FILE-DAMAGED",
+            "the Parquet file ends too early (its footer is missing)",
+            where,
             "copy or export it again",
-        )  # fmt: skip
+        )
 
 
 def check_zip(path: Path) -> None:
@@ -215,7 +240,10 @@ def check_zip(path: Path) -> None:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UnreadableFileError(
-            "E-FILE-DAMAGED", f"the workbook's ZIP container is damaged: {error}", where, "copy or export it again"
+            "E-FILE-DAMAGED",
+            f"the workbook's ZIP container is damaged: {error}",
+            where,
+            "copy or export it again",
         ) from None
     if len(entries) > MAX_ZIP_ENTRIES or sum(e.compress_size for e in entries) > size:
         raise _bomb(where, f"{len(entries)} entries that claim more bytes than the file has")
@@ -226,9 +254,11 @@ def check_zip(path: Path) -> None:
         e.filename for e in entries
     }:
         raise UnreadableFileError(
-            "E-FILE-TYPE", "the name says XLSX, the content is a ZIP archive without a workbook", where,
+            "E-FILE-TYPE",
+            "the name says XLSX, the content is a ZIP archive without a workbook",
+            where,
             "unpack it and give the files inside",
-        )  # fmt: skip
+        )
     with path.open("rb") as stream:
         for entry in entries:
             _count_inflated(stream.fileno(), entry, where)
@@ -256,15 +286,23 @@ def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str) -> None
             while inflater.unconsumed_tail and count <= entry.file_size:
                 count += len(inflater.decompress(inflater.unconsumed_tail, 2**24))
             if count > entry.file_size:
-                raise _bomb(where, f"the entry {entry.filename} holds more than the {entry.file_size:,} bytes it claims")
+                raise _bomb(
+                    where,
+                    f"the entry {entry.filename} holds more than the {entry.file_size:,} bytes it claims",
+                )
     except zlib.error as error:
         raise UnreadableFileError(
-            "E-FILE-DAMAGED", f"the entry {entry.filename} is damaged: {error}", where, "copy or export it again"
+            "E-FILE-DAMAGED",
+            f"the entry {entry.filename} is damaged: {error}",
+            where,
+            "copy or export it again",
         ) from None
 
 
 def _bomb(where: str, evidence: str) -> UnreadableFileError:
     return UnreadableFileError(
-        "E-FILE-BOMB", f"the workbook inflates beyond reason: {evidence}", where,
+        "E-FILE-BOMB",
+        f"the workbook inflates beyond reason: {evidence}",
+        where,
         "export the data as CSV or Parquet",
-    )  # fmt: skip
+    )

@@ -50,7 +50,9 @@ def vocabulary() -> tuple[Entry, ...]:
     """Return the vocabulary in its order: the first entry that fits counts."""
     text = files("features.reading").joinpath("vocabulary.csv").read_text(encoding="utf-8")
     return tuple(
-        Entry(re.compile(row["pattern"]), row["canonical"], row["kind"], float(row["confidence"]), row["unit"])
+        Entry(
+            re.compile(row["pattern"]), row["canonical"], row["kind"], float(row["confidence"]), row["unit"]
+        )
         for row in csv.DictReader(text.splitlines())
     )
 
@@ -82,7 +84,14 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
         if unit is not None:
             rest = _BRACKETS.sub(lambda m, inner=inner: " " if m.group(1) == inner else m.group(0), plain)  # type: ignore[misc]
             found.append((words_of(rest), unit, inner))
-    tokens = [t for t in re.split(r"[_\s,;:\[\](){}（）]+|(?<=[a-z]{2})(?=[A-Z]{1,2}[a-z]?$)|(?<=[\u4e00-\u9fff])(?=[A-Za-z°%]+$)", plain) if t]
+    tokens = [
+        t
+        for t in re.split(
+            r"[_\s,;:\[\](){}（）]+|(?<=[a-z]{2})(?=[A-Z]{1,2}[a-z]?$)|(?<=[\u4e00-\u9fff])(?=[A-Za-z°%]+$)",
+            plain,
+        )
+        if t
+    ]
     for count in (2, 1):
         if len(tokens) > count:
             tail = " ".join(tokens[-count:])

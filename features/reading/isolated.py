@@ -20,6 +20,8 @@ from features.reading.ledger import RowCounts
 from features.reading.mapping import Mapping
 from features.schema import Kind
 
+CHILD = "from features.reading.isolated import child; child()"
+"""What the child process runs."""
 SECONDS = 120.0
 MEMORY_GIB = 8.0
 
@@ -59,25 +61,34 @@ def read_isolated(
         "mapping": None if mapping is None else mapping.to_toml(),
         "memory_gib": memory_gib,
     }
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path)}
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", "from features.reading.isolated import child; child()", folder]
+        command = [sys.executable, "-c", CHILD, folder]
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter and module
-                command, input=json.dumps(request).encode(), capture_output=True, timeout=seconds, check=False,
+                command,
+                input=json.dumps(request).encode(),
+                capture_output=True,
+                timeout=seconds,
+                check=False,
                 env=environment,
-            )  # fmt: skip
+            )
         except subprocess.TimeoutExpired:
             raise UnreadableFileError(
-                "E-READ-TIMEOUT", f"reading took longer than {seconds:g} s", str(path), "export shorter periods"
+                "E-READ-TIMEOUT",
+                f"reading took longer than {seconds:g} s",
+                str(path),
+                "export shorter periods",
             ) from None
         answer = Path(folder) / "answer.json"
         if not answer.exists():
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [""]
             raise UnreadableFileError(
-                "E-READ-CRASH", f"the reader ended with status {done.returncode} {last[0][:200]}".rstrip(), str(path),
+                "E-READ-CRASH",
+                f"the reader ended with status {done.returncode} {last[0][:200]}".rstrip(),
+                str(path),
                 "the file is probably damaged: export it again, preferably as CSV",
-            )  # fmt: skip
+            )
         said = json.loads(answer.read_text(encoding="utf-8"))
         if "error" in said:
             raise _rebuilt(said)
@@ -109,9 +120,12 @@ def child() -> None:
         said = {"error": type(error).__name__, **error.to_dict()}
     except MemoryError:
         said = {
-            "error": "UnreadableFileError", "code": "E-READ-MEMORY", "what": "reading needs more memory than allowed",
-            "where": request["path"], "remedy": "export shorter periods",
-        }  # fmt: skip
+            "error": "UnreadableFileError",
+            "code": "E-READ-MEMORY",
+            "what": "reading needs more memory than allowed",
+            "where": request["path"],
+            "remedy": "export shorter periods",
+        }
     (folder / "answer.json").write_text(json.dumps(said), encoding="utf-8")
 
 

@@ -8,9 +8,9 @@ Rules (documented, in this order):
   between 99 % and 100 % is within the tolerance of meters: kept, reported;
 * wet bulb more than 0.5 K above dry bulb: taken out (both) where it is rare; where it is common
   (over 5 % of rows) the two are different places or a biased pair: kept, reported;
-* the same value for 24 h or longer in a column that otherwise moves: taken out. Set-points, modes and
-  attributes are exempt; zero is exempt where it means "off", and the end of the range where
-  equipment runs at full speed or air is saturated;
+* the same value for 24 h or longer in a column that otherwise moves: taken out. Set-points, modes,
+  attributes and a server's utilisation are exempt; zero is exempt where it means "off", and the
+  end of the range where equipment runs at full speed or air is saturated;
 * parts larger than their total, and gaps: kept, reported.
 """
 
@@ -43,17 +43,36 @@ PARTS_TOLERANCE = 0.02
 
 _OFF_IS_ZERO = frozenset(
     {
-        "chiller_power_kw", "tower_fan_power_kw", "pump_power_kw", "fan_power_kw", "dx_power_kw", "evaporative_power_kw",
-        "cooling_power_kw", "pv_power_kw", "grid_power_kw", "battery_soc_kwh", "water_m3", "wind_speed_m_s",
-        "chilled_water_flow_l_s", "thermal_load_kw", "prb_utilisation", "cpu_utilisation", "green_share",
+        "chiller_power_kw",
+        "tower_fan_power_kw",
+        "pump_power_kw",
+        "fan_power_kw",
+        "dx_power_kw",
+        "evaporative_power_kw",
+        "cooling_power_kw",
+        "pv_power_kw",
+        "grid_power_kw",
+        "battery_soc_kwh",
+        "water_m3",
+        "wind_speed_m_s",
+        "chilled_water_flow_l_s",
+        "thermal_load_kw",
+        "prb_utilisation",
+        "cpu_utilisation",
+        "green_share",
         "price_per_kwh",
     }
-)  # fmt: skip
+)
 _SATURATES = _OFF_IS_ZERO - {"cooling_power_kw", "price_per_kwh", "wind_speed_m_s"} | {"outdoor_rh_pct"}
 """Columns that rest at the end of their range: equipment at full speed, saturated air."""
 _COOLING_PARTS = (
-    "chiller_power_kw", "tower_fan_power_kw", "pump_power_kw", "fan_power_kw", "dx_power_kw", "evaporative_power_kw",
-)  # fmt: skip
+    "chiller_power_kw",
+    "tower_fan_power_kw",
+    "pump_power_kw",
+    "fan_power_kw",
+    "dx_power_kw",
+    "evaporative_power_kw",
+)
 
 
 @dataclass
@@ -86,7 +105,14 @@ class Judged:
                 self.ledger.quarantine(rows[rows >= 0], name, code)
 
     def note(
-        self, code: str, severity: Severity, where: BoolArray, column: str, evidence: str, remedy: str, effect: str
+        self,
+        code: str,
+        severity: Severity,
+        where: BoolArray,
+        column: str,
+        evidence: str,
+        remedy: str,
+        effect: str,
     ) -> None:
         """Add an issue placed at the first and last row concerned."""
         rows = np.flatnonzero(where)
@@ -124,22 +150,28 @@ def _bounds(table: Judged, name: str) -> None:
     power = column.unit in ("kW", "W") or name.startswith("station_energy")
     if power and column.lower == 0.0 and low.any():
         table.note(
-            "D-NEGATIVE-POWER", "error", low, name,
+            "D-NEGATIVE-POWER",
+            "error",
+            low,
+            name,
             f"{int(low.sum())} values below zero, the lowest {np.nanmin(values):g} {column.unit}",
             "check the direction of the current transformers; export on-site generation as its own column",
             "the values are missing (quarantined)",
-        )  # fmt: skip
+        )
         table.take_out(low, name, "D-NEGATIVE-POWER")
         low = np.zeros_like(low)
     out = low | high
     if out.any():
         table.note(
-            "D-OUT-OF-BOUNDS", "error", out, name,
+            "D-OUT-OF-BOUNDS",
+            "error",
+            out,
+            name,
             f"{int(out.sum())} values outside {column.lower:g}..{column.upper:g} {column.unit} "
             f"({values[out].min():g} to {values[out].max():g})",
             "check the sensor, its unit, and marks such as -999 for a missing value",
             "the values are missing (quarantined)",
-        )  # fmt: skip
+        )
         table.take_out(out, name, "D-OUT-OF-BOUNDS")
 
 
@@ -154,19 +186,26 @@ def _pue(table: Judged) -> None:
         worst = float(np.nanmin((facility / np.where(it > 0, it, np.nan))[below]))
         all_rows = below.sum() >= 0.5 * np.isfinite(facility - it).sum()
         table.note(
-            "D-PUE-BELOW-1", "error", below, "facility_power_kw and it_power_kw",
+            "D-PUE-BELOW-1",
+            "error",
+            below,
+            "facility_power_kw and it_power_kw",
             f"{int(below.sum())} rows have less facility power than IT power (lowest ratio {worst:.3f})",
             "the two columns may be swapped" if all_rows else "check both meters for this time",
             "both values are missing (quarantined)",
-        )  # fmt: skip
+        )
         table.take_out(below, "facility_power_kw", "D-PUE-BELOW-1")
         table.take_out(below, "it_power_kw", "D-PUE-BELOW-1")
     if near.any():
         table.note(
-            "D-PUE-BELOW-1", "warning", near, "facility_power_kw and it_power_kw",
-            f"{int(near.sum())} rows have a PUE between {1 - PUE_TOLERANCE:g} and 1", "calibrate the meters",
+            "D-PUE-BELOW-1",
+            "warning",
+            near,
+            "facility_power_kw and it_power_kw",
+            f"{int(near.sum())} rows have a PUE between {1 - PUE_TOLERANCE:g} and 1",
+            "calibrate the meters",
             "kept: within the tolerance of meters",
-        )  # fmt: skip
+        )
 
 
 def _wet_bulb(table: Judged) -> None:
@@ -179,11 +218,16 @@ def _wet_bulb(table: Judged) -> None:
         return
     common = above.sum() > COMMON_SHARE * np.isfinite(wet - dry).sum()
     table.note(
-        "D-WET-BULB", "warning" if common else "error", above, "outdoor_wet_bulb_c above outdoor_dry_bulb_c",
+        "D-WET-BULB",
+        "warning" if common else "error",
+        above,
+        "outdoor_wet_bulb_c above outdoor_dry_bulb_c",
         f"{int(above.sum())} rows, by up to {np.nanmax((wet - dry)[above]):.1f} K",
         "measure both at one place, or export humidity",
-        "kept: the two sensors differ in place or calibration" if common else "both values are missing (quarantined)",
-    )  # fmt: skip
+        "kept: the two sensors differ in place or calibration"
+        if common
+        else "both values are missing (quarantined)",
+    )
     if not common:
         table.take_out(above, "outdoor_dry_bulb_c", "D-WET-BULB")
         table.take_out(above, "outdoor_wet_bulb_c", "D-WET-BULB")
@@ -191,7 +235,11 @@ def _wet_bulb(table: Judged) -> None:
 
 # -- stuck sensors -------------------------------------------------------------------------------
 def _stuck(table: Judged, name: str) -> None:
-    if SCHEMA[name].text or SCHEMA[name].role in ("lever", "status", "attribute"):
+    if (
+        SCHEMA[name].text
+        or SCHEMA[name].role in ("lever", "status", "attribute")
+        or name == "cpu_utilisation"
+    ):
         return
     values = table.values(name)
     units = _unit_codes(table.frame)
@@ -205,10 +253,15 @@ def _stuck(table: Judged, name: str) -> None:
     still = np.unique(values[stuck])
     shown = ", ".join(f"{v:g}" for v in still[:3]) + (" ..." if len(still) > 3 else "")
     table.note(
-        "D-STUCK", "error", stuck, name,
-        f"{int(stuck.sum())} values stand still for {STUCK_HOURS:g} h or longer (at {shown}) in a column that moves",
-        "check the sensor and its connection", "the values are missing (quarantined)",
-    )  # fmt: skip
+        "D-STUCK",
+        "error",
+        stuck,
+        name,
+        f"{int(stuck.sum())} values stand still for {STUCK_HOURS:g} h or longer (at {shown}); "
+        "the column moves otherwise",
+        "check the sensor and its connection",
+        "the values are missing (quarantined)",
+    )
     table.take_out(stuck, name, "D-STUCK")
 
 
@@ -288,7 +341,10 @@ def _rest_share(values: FloatArray, units: IntArray, lengths: IntArray) -> Float
 def _parts(table: Judged) -> None:
     for total, parts in (
         ("cooling_power_kw", [p for p in _COOLING_PARTS if table.has(p)]),
-        ("facility_power_kw", [p for p in ("it_power_kw", "cooling_power_kw", "ups_loss_kw") if table.has(p)]),
+        (
+            "facility_power_kw",
+            [p for p in ("it_power_kw", "cooling_power_kw", "ups_loss_kw") if table.has(p)],
+        ),
     ):
         if not table.has(total) or len(parts) < (1 if total == "cooling_power_kw" else 2):
             continue
@@ -298,11 +354,15 @@ def _parts(table: Judged) -> None:
             over = sum_of_parts > whole * (1.0 + PARTS_TOLERANCE) + 0.5
         if over.any():
             table.note(
-                "D-PARTS-EXCEED", "warning", over, total,
+                "D-PARTS-EXCEED",
+                "warning",
+                over,
+                total,
                 f"in {int(over.sum())} rows {' + '.join(parts)} exceed {total} "
                 f"(by up to {np.nanmax((sum_of_parts - whole)[over]):.1f} kW)",
-                "check units and which meters a total includes", "kept; shares of the total are unreliable",
-            )  # fmt: skip
+                "check units and which meters a total includes",
+                "kept; shares of the total are unreliable",
+            )
 
 
 def _gaps(table: Judged) -> None:
@@ -316,7 +376,11 @@ def _gaps(table: Judged) -> None:
     longest = pd.Timedelta(int(steps[gap[:-1]].max()) - table.interval_us, "us")
     share = missing / (missing + len(micros))
     table.note(
-        "D-GAP", "info" if table.kind == "base-station" or share < 0.01 else "warning", gap, "rows",
-        f"{int(gap.sum())} gaps, {missing} intervals are missing ({share:.1%}), the longest gap lasts {longest}",
-        "export the missing time, if it exists", "nothing is filled: features that look back are missing there",
-    )  # fmt: skip
+        "D-GAP",
+        "info" if table.kind == "base-station" or share < 0.01 else "warning",
+        gap,
+        "rows",
+        f"{int(gap.sum())} gaps, {missing} intervals are missing ({share:.1%}), the longest lasts {longest}",
+        "export the missing time, if it exists",
+        "nothing is filled: features that look back are missing there",
+    )

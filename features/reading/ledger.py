@@ -16,7 +16,13 @@ from features.reading.tabular import RawTable
 IntArray = npt.NDArray[np.int64]
 
 QUARANTINE_SCHEMA = pa.schema(
-    [("file", pa.string()), ("row", pa.int64()), ("column", pa.string()), ("raw", pa.string()), ("code", pa.string())]
+    [
+        ("file", pa.string()),
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("raw", pa.string()),
+        ("code", pa.string()),
+    ]
 )
 ACCEPTED, QUARANTINED, REJECTED = 0, 1, 2
 
@@ -65,13 +71,14 @@ class Ledger:
 
     def ids(self, table: int) -> IntArray:
         """Return the ids of a table's well-formed rows."""
-        return np.arange(self.tables[table].data.num_rows, dtype=np.int64) + self.starts[table]
+        count = self.tables[table].data.num_rows
+        return np.asarray(np.arange(count, dtype=np.int64) + self.starts[table])
 
     def broken_ids(self, table: int) -> IntArray:
         """Return the ids of a table's rows with a wrong number of cells."""
-        return np.arange(len(self.tables[table].broken), dtype=np.int64) + (
-            self.starts[table] + self.tables[table].data.num_rows
-        )
+        raw = self.tables[table]
+        first = self.starts[table] + raw.data.num_rows
+        return np.asarray(np.arange(len(raw.broken), dtype=np.int64) + first)
 
     def reject(self, ids: IntArray, code: str) -> None:
         """Record rows that could not be placed."""
@@ -88,7 +95,9 @@ class Ledger:
     def counts(self) -> RowCounts:
         """Return the counts."""
         found = np.bincount(self.status, minlength=3)
-        return RowCounts(len(self.status), int(found[ACCEPTED]), int(found[QUARANTINED]), int(found[REJECTED]))
+        return RowCounts(
+            len(self.status), int(found[ACCEPTED]), int(found[QUARANTINED]), int(found[REJECTED])
+        )
 
     def rows(self) -> pa.Table:
         """Return file, row, column, raw value and code of everything rejected or quarantined."""
@@ -100,7 +109,9 @@ class Ledger:
         ]
         if not parts:
             return QUARANTINE_SCHEMA.empty_table()
-        return pa.concat_tables(parts).sort_by([("file", "ascending"), ("row", "ascending"), ("column", "ascending")])
+        return pa.concat_tables(parts).sort_by(
+            [("file", "ascending"), ("row", "ascending"), ("column", "ascending")]
+        )
 
     def _part(self, table: int, ids: IntArray, column: str, code: str) -> pa.Table:
         raw = self.tables[table]

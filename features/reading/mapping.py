@@ -23,9 +23,17 @@ VERSION = 1
 IGNORE = "ignore"
 
 DateOrder = Literal[
-    "year-first", "day-first", "month-first", "compact", "excel-serial",
-    "epoch-s", "epoch-ms", "epoch-us", "epoch-ns", "typed",
-]  # fmt: skip
+    "year-first",
+    "day-first",
+    "month-first",
+    "compact",
+    "excel-serial",
+    "epoch-s",
+    "epoch-ms",
+    "epoch-us",
+    "epoch-ns",
+    "typed",
+]
 SourceAggregation = Literal["mean", "sum", "counter", "instant", "constant"]
 Combine = Literal["", "sum", "mean", "max"]
 _STRICT = ConfigDict(extra="forbid", strict=False)
@@ -184,7 +192,7 @@ class Mapping:
         """Return the text of ``mapping.toml``."""
         lines = [
             "# How the export was understood. Correct what is wrong and give it back with --mapping:",
-            "# it is then followed exactly. canonical = \"ignore\" leaves a column out.",
+            '# it is then followed exactly. canonical = "ignore" leaves a column out.',
             f"version = {self.version}",
         ]
         if self.kind:
@@ -219,9 +227,13 @@ class Mapping:
         try:
             mapping = TypeAdapter(cls).validate_python(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
-            raise MappingFileError("E-MAPPING-TOML", f"not readable as TOML: {error}", where, "correct the file") from None
+            raise MappingFileError(
+                "E-MAPPING-TOML", f"not readable as TOML: {error}", where, "correct the file"
+            ) from None
         except ValidationError as error:
-            lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:8])
+            lines = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:8]
+            )
             raise MappingFileError("E-MAPPING-KEY", lines, where, "correct these keys") from None
         mapping._check(where)
         return mapping
@@ -229,38 +241,47 @@ class Mapping:
     def _check(self, where: str) -> None:
         if self.version != VERSION:
             raise MappingFileError(
-                "E-MAPPING-VERSION", f"version {self.version} is not {VERSION}", where, "write the mapping anew"
+                "E-MAPPING-VERSION",
+                f"version {self.version} is not {VERSION}",
+                where,
+                "write the mapping anew",
             )
         columns = [(c.canonical, c.unit, c.source) for f in self.file for c in f.column]
         columns += [(a.canonical or IGNORE, a.unit, a.column) for a in self.answer]
         for canonical, unit, source in columns:
             if canonical != IGNORE and canonical not in SCHEMA:
                 raise MappingFileError(
-                    "E-MAPPING-COLUMN", f"{canonical!r} is not a canonical column (source {source!r})", where,
+                    "E-MAPPING-COLUMN",
+                    f"{canonical!r} is not a canonical column (source {source!r})",
+                    where,
                     'use a name of the schema, or "ignore"',
-                )  # fmt: skip
+                )
             if unit and unit not in UNITS:
                 raise MappingFileError(
-                    "E-MAPPING-UNIT", f"{unit!r} is not a known unit (source {source!r})", where,
+                    "E-MAPPING-UNIT",
+                    f"{unit!r} is not a known unit (source {source!r})",
+                    where,
                     f"use one of {', '.join(UNITS)}",
-                )  # fmt: skip
+                )
         zones = [f.time.zone for f in self.file if f.time] + [a.zone for a in self.answer if a.zone]
         for zone in zones:
             try:
                 TimeZone(zone)
             except (ValueError, KeyError, OSError) as error:
                 raise MappingFileError(
-                    "E-MAPPING-ZONE", f"{zone!r} is not a time zone: {error}", where,
+                    "E-MAPPING-ZONE",
+                    f"{zone!r} is not a time zone: {error}",
+                    where,
                     "use an IANA name such as Asia/Shanghai, or an offset such as +08:00",
-                ) from None  # fmt: skip
+                ) from None
 
 
-def _body(value: Any) -> list[str]:  # noqa: ANN401 - any of the dataclasses above
+def _body(value: Any) -> list[str]:
     """Return ``key = value`` lines; nested tables and fields at their default are left out."""
     lines = []
     for field in fields(value):
         item = getattr(value, field.name)
-        nested = field.name == "time" or field.name == "column" and isinstance(value, FileMapping)
+        nested = field.name == "time" or (field.name == "column" and isinstance(value, FileMapping))
         if nested or (item == field.default and field.default is not MISSING):
             continue
         lines.append(f"{field.name} = {_value(item)}")

@@ -20,9 +20,14 @@ MISSING = frozenset(
 """Cells (lower case, trimmed) that say "not measured"; every other non-number is an error of the data."""
 
 _PLAIN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_COMMA_DECIMAL = r"^[+-]?[0-9]+,([0-9]{1,2}|[0-9]{4,})$|^[+-]?0,[0-9]{3}$|^[+-]?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+$|^[+-]?[0-9]{4,},[0-9]{3}$"
+_COMMA_DECIMAL = (
+    r"^[+-]?[0-9]+,([0-9]{1,2}|[0-9]{4,})$|^[+-]?0,[0-9]{3}$"
+    r"|^[+-]?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+$|^[+-]?[0-9]{4,},[0-9]{3}$"
+)
 _COMMA_GROUPS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+\.[0-9]*$|^[+-]?[1-9][0-9]{0,2}(,[0-9]{3}){2,}$"
-_POINT_DECIMAL = r"^[+-]?[0-9]*\.([0-9]{1,2}|[0-9]{4,})([eE][+-]?[0-9]+)?$|^[+-]?0\.[0-9]{3}$|^[+-]?[0-9]{4,}\.[0-9]{3}$"
+_POINT_DECIMAL = (
+    r"^[+-]?[0-9]*\.([0-9]{1,2}|[0-9]{4,})([eE][+-]?[0-9]+)?$|^[+-]?0\.[0-9]{3}$|^[+-]?[0-9]{4,}\.[0-9]{3}$"
+)
 _DOUBTFUL_COMMA = r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"
 _SPACE_GROUPS = r"^[+-]?[0-9]{1,3}([ '’][0-9]{3})+([.,][0-9]+)?$"
 
@@ -42,11 +47,11 @@ class Marks:
 class Numbers:
     """A column as numbers.
 
-    ``values`` are NaN where missing or wrong; ``wrong`` marks cells that are neither a number nor
+    ``numbers`` are NaN where missing or wrong; ``wrong`` marks cells that are neither a number nor
     a mark of a missing value.
     """
 
-    values: FloatArray
+    numbers: FloatArray
     wrong: BoolArray
 
 
@@ -103,12 +108,16 @@ def parse(column: pa.ChunkedArray | pa.Array, decimal: Mark = ".") -> Numbers:
         if direct is not None:
             return direct
     if decimal == ",":
-        groups = pc.replace_substring_regex(cells, r"^([+-]?[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]*)?$", "\\1\x01\\3")
+        groups = pc.replace_substring_regex(
+            cells, r"^([+-]?[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]*)?$", "\\1\x01\\3"
+        )
         cells = _without_groups(groups, ".")
         cells = pc.replace_substring(cells, ",", ".")
         # What still has a point was not a group: it is not a number in this notation.
     else:
-        groups = pc.replace_substring_regex(cells, r"^([+-]?[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?$", "\\1\x01\\3")
+        groups = pc.replace_substring_regex(
+            cells, r"^([+-]?[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?$", "\\1\x01\\3"
+        )
         cells = _without_groups(groups, ",")
     spaced = pc.fill_null(pc.match_substring_regex(cells, _SPACE_GROUPS), False)
     cells = pc.if_else(spaced, pc.replace_substring_regex(cells, "[ '’]", ""), cells)

@@ -62,7 +62,7 @@ class RawTable:
     @property
     def rows(self) -> int:
         """Data rows, the broken ones included."""
-        return self.data.num_rows + len(self.broken)
+        return int(self.data.num_rows) + len(self.broken)
 
 
 def read_table(file: InputFile, score: HeaderScore, layout: FileMapping | None = None) -> RawTable:
@@ -87,7 +87,10 @@ def read_table(file: InputFile, score: HeaderScore, layout: FileMapping | None =
     table = reader[file.form](file, score, layout)
     if table.rows == 0:
         raise UnreadableFileError(
-            "E-FILE-HEADER-ONLY", "the file has a header and no data row", str(file.path), "export a period with data"
+            "E-FILE-HEADER-ONLY",
+            "the file has a header and no data row",
+            str(file.path),
+            "export a period with data",
         )
     return table
 
@@ -106,9 +109,15 @@ def _read_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) 
     table, lines = _without_blank_rows(found.table.rename_columns(list(headers)), found.lines)
     return RawTable(
         file,
-        _layout(file, encoding=body.encoding, delimiter=delimiter, header_row=header_line, units_row=unit_line),
-        headers, unit_cells, table, lines, found.broken,
-    )  # fmt: skip
+        _layout(
+            file, encoding=body.encoding, delimiter=delimiter, header_row=header_line, units_row=unit_line
+        ),
+        headers,
+        unit_cells,
+        table,
+        lines,
+        found.broken,
+    )
 
 
 def _layout(file: InputFile, **found: object) -> FileMapping:
@@ -143,9 +152,11 @@ def _find_header(
     if best is None:
         first = ", ".join(rows[0][1])[:120] if rows else ""
         raise UnrecognisedError(
-            "E-NO-HEADER", f"no row of column names among the first rows; the first is: {first}", where,
+            "E-NO-HEADER",
+            f"no row of column names among the first rows; the first is: {first}",
+            where,
             "add a row with column names",
-        )  # fmt: skip
+        )
     cells = best[2]
     return best[1], cells
 
@@ -160,7 +171,7 @@ def _find_units(
     filled = [c.strip() for c in cells if c.strip()]
     named = sum(find_unit(c) is not None and not _NUMBER.match(c) for c in filled)
     if (layout is not None and layout.units_row == line) or (filled and named >= max(1, 0.6 * len(filled))):
-        return line, tuple((c.strip() for c in (cells + [""] * width)[:width]))
+        return line, tuple(c.strip() for c in (cells + [""] * width)[:width])
     return 0, none
 
 
@@ -174,7 +185,9 @@ def _unique(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _without_blank_rows(table: pa.Table, lines: npt.NDArray[np.int64]) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+def _without_blank_rows(
+    table: pa.Table, lines: npt.NDArray[np.int64]
+) -> tuple[pa.Table, npt.NDArray[np.int64]]:
     """Leave out rows without any content: they are no data rows."""
     blank = np.ones(table.num_rows, dtype=bool)
     for column in table.columns:
@@ -207,25 +220,34 @@ def _read_workbook(file: InputFile, score: HeaderScore, layout: FileMapping | No
         ) from None
     usable = {name: (start, rows) for name, (start, rows) in found.items() if len(rows) > 0}
     if not usable:
-        raise UnreadableFileError("E-FILE-EMPTY", "the workbook has no visible sheet with cells", where, "export again")
+        raise UnreadableFileError(
+            "E-FILE-EMPTY", "the workbook has no visible sheet with cells", where, "export again"
+        )
     tables: dict[str, RawTable] = {}
     problem: UnrecognisedError | None = None
     for name, (start, rows) in usable.items():
         try:
-            tables[name] = _sheet_table(file, name, start[0], rows, score, layout)
+            tables[name] = _sheet_table(file, name, (start[0], rows), score, layout)
         except UnrecognisedError as error:
             problem = error
     if not tables:
         assert problem is not None  # noqa: S101 - no table means that each sheet raised
         raise problem
     best = max(tables, key=lambda n: (score(tables[n].headers), tables[n].rows))
-    notes = tuple(f"sheet {name!r} is not read: {best!r} looks more like telemetry" for name in usable if name != best)
+    notes = tuple(
+        f"sheet {name!r} is not read: {best!r} looks more like telemetry" for name in usable if name != best
+    )
     return replace(tables[best], notes=notes)
 
 
 def _sheet_table(
-    file: InputFile, sheet: str, first: int, rows: list[list[object]], score: HeaderScore, layout: FileMapping | None
+    file: InputFile,
+    sheet: str,
+    grid: tuple[int, Sequence[Sequence[object]]],
+    score: HeaderScore,
+    layout: FileMapping | None,
 ) -> RawTable:
+    first, rows = grid
     head = [(first + i + 1, [_as_text(c) for c in row]) for i, row in enumerate(rows[:60])]
     head = [(line, cells) for line, cells in head if any(cells)]
     header_line, cells = _find_header(head, score, layout, f"{file.path}, sheet {sheet!r}")
@@ -234,13 +256,19 @@ def _sheet_table(
     used = max(i for i, c in enumerate(cells) if c.strip()) + 1
     headers = _unique(cells[:used])
     columns = list(zip(*rows[start:], strict=True)) or [()] * used
-    table = pa.table({name: _column(list(column)) for name, column in zip(headers, columns[:used], strict=True)})
+    table = pa.table(
+        {name: _column(list(column)) for name, column in zip(headers, columns[:used], strict=True)}
+    )
     lines = np.arange(len(rows) - start, dtype=np.int64) + first + start + 1
     table, lines = _without_blank_rows(table, lines)
     return RawTable(
-        file, _layout(file, sheet=sheet, header_row=header_line, units_row=unit_line),
-        headers, unit_cells[:used], table, lines,
-    )  # fmt: skip
+        file,
+        _layout(file, sheet=sheet, header_row=header_line, units_row=unit_line),
+        headers,
+        unit_cells[:used],
+        table,
+        lines,
+    )
 
 
 def _column(cells: list[object]) -> pa.Array:
@@ -249,8 +277,10 @@ def _column(cells: list[object]) -> pa.Array:
     types = {type(c) for c in filled if c is not None}
     if types and types <= {float, int}:
         return pa.array(filled, pa.float64())
-    if types == {datetime} or types == {date} or types == {datetime, date}:
-        return pa.array(filled, pa.timestamp("us"))
+    if types in ({datetime}, {date}, {datetime, date}):
+        midnight = time()
+        moments = [datetime.combine(c, midnight) if type(c) is date else c for c in filled]
+        return pa.array(moments, pa.timestamp("us"))
     return pa.array([None if c is None else _as_text(c) for c in filled], pa.string())
 
 
@@ -277,9 +307,15 @@ def _read_parquet(file: InputFile, _score: HeaderScore, _layout_given: FileMappi
     notes = (f"columns of a nested or binary type are not read: {', '.join(dropped)}",) if dropped else ()
     plain = pa.table(dict(zip(headers, arrays, strict=True)))
     return RawTable(
-        file, _layout(file, header_row=0), headers, ("",) * len(headers), plain,
-        np.arange(1, plain.num_rows + 1, dtype=np.int64), (), notes,
-    )  # fmt: skip
+        file,
+        _layout(file, header_row=0),
+        headers,
+        ("",) * len(headers),
+        plain,
+        np.arange(1, plain.num_rows + 1, dtype=np.int64),
+        (),
+        notes,
+    )
 
 
 def load_parquet(file: InputFile) -> pa.Table:
@@ -302,8 +338,19 @@ def load_parquet(file: InputFile) -> pa.Table:
         if isinstance(error, UnreadableFileError):
             raise
         raise UnreadableFileError(
-            "E-FILE-DAMAGED", f"the Parquet file is damaged: {error}", str(file.path), "copy or export it again"
+            "E-FILE-DAMAGED",
+            f"the Parquet file is damaged: {error}",
+            str(file.path),
+            "copy or export it again",
         ) from None
+
+
+def parquet_metadata(file: InputFile) -> dict[bytes, bytes]:
+    """Return the key-value metadata of a Parquet file; empty where it cannot be read."""
+    try:
+        return dict(pq.read_schema(file.path).metadata or {})
+    except (pa.ArrowException, OSError, ValueError):
+        return {}  # reading the file will say what is wrong with it
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

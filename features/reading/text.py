@@ -33,9 +33,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class Body:
-    """A text file as UTF-8 with ``\\n`` line ends.
+    """A text file as UTF-8 with line feeds as line ends.
 
-    ``changed`` is False where the bytes on disk are already that (or only use ``\\r\\n``).
+    ``changed`` is False where the bytes on disk are already that (or carriage return and line feed).
     """
 
     data: bytes
@@ -92,9 +92,11 @@ def _decode(raw: bytes, encoding: str, where: str) -> tuple[str, str]:
     if encoding:
         if encoding not in ENCODINGS:
             raise UnreadableFileError(
-                "E-FILE-ENCODING", f"the mapping names the encoding {encoding!r}", where,
+                "E-FILE-ENCODING",
+                f"the mapping names the encoding {encoding!r}",
+                where,
                 f"use one of {', '.join(ENCODINGS)}",
-            )  # fmt: skip
+            )
         candidates: tuple[str, ...] = (encoding,)
     elif raw.startswith(codecs.BOM_UTF8):
         candidates = ("utf-8-sig",)
@@ -207,9 +209,11 @@ def read_cells(path: Path, body: Body, delimiter: str, width: int, header_line: 
     if quotes is not None and (quotes[header_line:] % 2).any():
         line = int(np.flatnonzero(quotes[header_line:] % 2)[0]) + header_line + 1
         raise UnreadableFileError(
-            "E-FILE-QUOTES", "a quotation mark is opened and not closed on the same line", f"{where}, line {line}",
+            "E-FILE-QUOTES",
+            "a quotation mark is opened and not closed on the same line",
+            f"{where}, line {line}",
             "correct that line, or export without line breaks inside cells",
-        )  # fmt: skip
+        )
     quoted = quotes is not None and bool(quotes[header_line:].any())
     table, rejected = _parse(path, body, delimiter, width, header_line, quoted=quoted)
     if table.num_rows + len(rejected) != len(data_lines):
@@ -264,9 +268,11 @@ def _parse(
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise UnreadableFileError(
-                "E-FILE-DAMAGED", f"the text cannot be split into cells: {reason}", str(path),
+                "E-FILE-DAMAGED",
+                f"the text cannot be split into cells: {reason}",
+                str(path),
                 "export the file again as plain CSV",
-            ) from None  # fmt: skip
+            ) from None
     offset = 0 if in_place else header_line
     return table, {int(line) + offset: str(text).strip("\r\n") for line, text in rejects}
 

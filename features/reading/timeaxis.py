@@ -24,10 +24,13 @@ NAT = np.datetime64("NaT", "us")
 
 _PATTERN = (
     r"^(?P<a>\d{1,4})(?:[-/.]|年)(?P<b>\d{1,2})(?:[-/.]|月)(?P<c>\d{1,4})日?"
-    r"(?:[ T,]*(?P<h>\d{1,2})(?:[:：]|时|点|h)(?P<m>\d{1,2})?(?:(?:[:：]|分)(?P<s>\d{1,2})(?P<f>[.,]\d{1,9})?秒?)?分?)?"
+    r"(?:[ T,]*(?P<h>\d{1,2})(?:[:：]|时|点|h)(?P<m>\d{1,2})?"
+    r"(?:(?:[:：]|分)(?P<s>\d{1,2})(?P<f>[.,]\d{1,9})?秒?)?分?)?"
     r"\s*(?P<p>[AaPp]\.?[Mm]\.?|上午|下午)?\s*(?P<z>Z|z|UTC|GMT|(?:UTC|GMT)?[+-]\d{2}:?\d{2})?$"
 )
-_COMPACT = r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[ T_]?(?:(?P<h>\d{2}):?(?P<m>\d{2})?:?(?P<s>\d{2})?)?(?P<z>Z)?$"
+_COMPACT = (
+    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[ T_]?(?:(?P<h>\d{2}):?(?P<m>\d{2})?:?(?P<s>\d{2})?)?(?P<z>Z)?$"
+)
 _TIME_ONLY = r"^\d{1,2}[:：]\d{2}([:：]\d{2}([.,]\d+)?)?\s*([AaPp][Mm])?$"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _FIXED_ZONE = re.compile(r"(?:\b(?:GMT|UTC)|时区)\s*[:：]?\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", re.I)
@@ -47,6 +50,8 @@ class Stamps:
     evidence : str
     doubt : str
         Why day and month cannot be told apart; ``""`` where they can.
+    zone : str
+        Zone that the column's type declares.
     """
 
     wall: StampArray
@@ -54,6 +59,7 @@ class Stamps:
     order: DateOrder
     evidence: str
     doubt: str = ""
+    zone: str = ""
 
     @property
     def readable(self) -> float:
@@ -100,7 +106,7 @@ def _typed(array: pa.Array) -> Stamps:
     values = pc.cast(wall, pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
     offset = None if zone is None else np.zeros(len(array))
     note = "stored as timestamps" + (f" in {zone}" if zone else "")
-    return Stamps(values.astype("datetime64[us]"), offset, "typed", note)
+    return Stamps(values.astype("datetime64[us]"), offset, "typed", note, zone=zone or "")
 
 
 def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
@@ -126,7 +132,9 @@ def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
         return Stamps(wall, offset, name, f"numbers in the range of {name}")  # type: ignore[arg-type]
     compact = np.isfinite(numbers) & (numbers >= 19_000_101) & (numbers < 1e14)
     if compact.any():
-        text = pa.array([None if not ok else str(int(v)) for v, ok in zip(numbers, compact, strict=True)], pa.string())
+        text = pa.array(
+            [None if not ok else str(int(v)) for v, ok in zip(numbers, compact, strict=True)], pa.string()
+        )
         return parse(text, order)
     return Stamps(np.full(len(numbers), NAT), None, "year-first", "")
 
@@ -134,13 +142,18 @@ def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
 # -- text ----------------------------------------------------------------------------------------
 def _parse_unique(cells: pa.Array, order: str) -> Stamps:
     plain = _months_as_numbers(cells)
-    compact = len(plain) > 0 and pc.all(pc.fill_null(pc.match_substring_regex(plain, _COMPACT), False)).as_py()
+    digits = _all_match(plain, r"^[0-9]+(\.[0-9]+)?$")
+    compact = digits and _all_match(plain, _COMPACT)
     parts = pc.extract_regex(plain, _COMPACT if compact else _PATTERN)
     a, b, c = (_ints(parts, name) for name in "abc")
     clock = _clock(parts)
     offset = _offsets(parts)
     if compact or order == "compact":
-        return Stamps(_moment(a, b, c, clock), offset, "compact", "digits without separators: year, month, day")
+        wall = _moment(a, b, c, clock)
+        if order == "compact" or not np.isnat(wall).any():
+            return Stamps(wall, offset, "compact", "digits without separators: year, month, day")
+    if digits:
+        return _from_numbers(plain.cast(pa.float64()).to_numpy(zero_copy_only=False), order)
     lengths = {name: _lengths(parts, name) for name in "ac"}
     if (lengths["a"] == 4).any() or order == "year-first":
         return Stamps(_moment(a, b, c, clock), offset, "year-first", "the first number is a year")
@@ -154,6 +167,12 @@ def _parse_unique(cells: pa.Array, order: str) -> Stamps:
     return Stamps(wall, offset, chosen or "day-first", evidence, doubt)
 
 
+def _all_match(cells: pa.Array, pattern: str) -> bool:
+    return len(cells) > 0 and bool(
+        pc.all(pc.fill_null(pc.match_substring_regex(cells, pattern), False)).as_py()
+    )
+
+
 def _decide_order(
     a: IntArray, b: IntArray, day_first: StampArray, month_first: StampArray
 ) -> tuple[DateOrder | None, str]:
@@ -161,10 +180,13 @@ def _decide_order(
     valid = (a > 0) & (b > 0)
     if not valid.any():
         return "day-first", "no readable date"
-    if (a[valid] > 12).any():
-        return "day-first", f"the first number reaches {a[valid].max()}"
-    if (b[valid] > 12).any():
-        return "month-first", f"the second number reaches {b[valid].max()}"
+    highest = int(a[valid].max()), int(b[valid].max())
+    if min(highest) > 12:
+        return None, f"the first number reaches {highest[0]} and the second {highest[1]}"
+    if max(highest) > 12:
+        first = highest[0] > 12
+        which = "first" if first else "second"
+        return ("day-first" if first else "month-first"), f"the {which} number reaches {max(highest)}"
     if np.array_equal(a[valid], b[valid]):
         return "day-first", "day and month are equal in every stamp: both orders give the same moments"
     breaks_d, span_d = _breaks(day_first)
@@ -173,11 +195,9 @@ def _decide_order(
         f"day first leaves {breaks_d} breaks in the sampling over {span_d:.0f} days, "
         f"month first {breaks_m} over {span_m:.0f} days"
     )
-    if breaks_d < 0.34 * breaks_m:
-        return "day-first", text
-    if breaks_m < 0.34 * breaks_d:
-        return "month-first", text
-    return None, text
+    if max(breaks_d, breaks_m) * 0.34 <= min(breaks_d, breaks_m):
+        return None, text
+    return ("day-first" if breaks_d < breaks_m else "month-first"), text
 
 
 def _breaks(wall: StampArray) -> tuple[int, float]:
@@ -197,18 +217,21 @@ def _months_as_numbers(cells: pa.Array) -> pa.Array:
     for number, month in enumerate(_MONTHS, start=1):
         named = rf"(?i)^(\d{{1,2}})[-/. ]+{month}[a-z]*[-/., ]+(\d{{4}})"
         cells = pc.replace_substring_regex(cells, named, rf"\2-{number}-\1")
-        cells = pc.replace_substring_regex(cells, rf"(?i)^{month}[a-z]* +(\d{{1,2}}),? +(\d{{4}})", rf"\2-{number}-\1")
+        cells = pc.replace_substring_regex(
+            cells, rf"(?i)^{month}[a-z]* +(\d{{1,2}}),? +(\d{{4}})", rf"\2-{number}-\1"
+        )
     return cells
 
 
 def _ints(parts: pa.StructArray, name: str) -> IntArray:
     field = pc.struct_field(parts, name)
     filled = pc.if_else(pc.equal(pc.fill_null(field, ""), ""), "-1", field)
-    return filled.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return np.asarray(filled.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _lengths(parts: pa.StructArray, name: str) -> IntArray:
-    return pc.utf8_length(pc.fill_null(pc.struct_field(parts, name), "")).to_numpy(zero_copy_only=False)
+    lengths = pc.utf8_length(pc.fill_null(pc.struct_field(parts, name), ""))
+    return np.asarray(lengths.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _clock(parts: pa.StructArray) -> IntArray:
@@ -235,7 +258,7 @@ def _offsets(parts: pa.StructArray) -> npt.NDArray[np.float64] | None:
     zone = pc.fill_null(pc.struct_field(parts, "z"), "")
     if not pc.any(pc.not_equal(zone, "")).as_py():
         return None
-    hhmm = pc.replace_substring_regex(zone, r"^[A-Za-z]*", "")
+    hhmm = pc.replace_substring_regex(zone, r"^[A-Za-z]*\+?", "")
     digits = pc.replace_substring(hhmm, ":", "")
     signed = pc.if_else(pc.equal(digits, ""), "0", digits).cast(pa.int64()).to_numpy(zero_copy_only=False)
     seconds = np.sign(signed) * (np.abs(signed) // 100 * 3600 + np.abs(signed) % 100 * 60)
@@ -244,7 +267,15 @@ def _offsets(parts: pa.StructArray) -> npt.NDArray[np.float64] | None:
 
 
 def _moment(year: IntArray, month: IntArray, day: IntArray, clock: IntArray) -> StampArray:
-    good = (year >= 1900) & (year <= 2200) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (clock >= 0)
+    good = (
+        (year >= 1900)
+        & (year <= 2200)
+        & (month >= 1)
+        & (month <= 12)
+        & (day >= 1)
+        & (day <= 31)
+        & (clock >= 0)
+    )
     months = np.where(good, (year - 1970) * 12 + month - 1, 0).astype("datetime64[M]")
     date = months.astype("datetime64[D]") + np.where(good, day - 1, 0).astype("timedelta64[D]")
     good &= date.astype("datetime64[M]") == months  # 31 April does not exist
@@ -257,14 +288,19 @@ def time_without_date(column: pa.ChunkedArray | pa.Array) -> bool:
     if not (pa.types.is_string(column.type) or pa.types.is_null(column.type)):
         return False
     cells = cleaned(column).slice(0, 200).drop_null()
-    return bool(len(cells)) and float(pc.mean(pc.match_substring_regex(cells, _TIME_ONLY).cast(pa.float64())).as_py()) > 0.9
+    return (
+        bool(len(cells))
+        and float(pc.mean(pc.match_substring_regex(cells, _TIME_ONLY).cast(pa.float64())).as_py()) > 0.9
+    )
 
 
 def with_time_of_day(day: pa.ChunkedArray, clock: pa.ChunkedArray) -> pa.Array:
     """Return one text column from a date column and a time-of-day or hour column."""
     left, right = (_text(c) for c in (day, clock))
     hours = pc.fill_null(pc.match_substring_regex(right, r"^\d{1,2}(\.0+)?$"), False)
-    right = pc.if_else(hours, pc.binary_join_element_wise(pc.replace_substring_regex(right, r"\..*", ""), "00", ":"), right)
+    right = pc.if_else(
+        hours, pc.binary_join_element_wise(pc.replace_substring_regex(right, r"\..*", ""), "00", ":"), right
+    )
     return pc.binary_join_element_wise(left, right, " ")
 
 
@@ -285,7 +321,7 @@ def zone_in_header(header: str) -> str:
             return f"{sign}{int(hours):02d}:{int(minutes or 0):02d}"
     for word in re.findall(r"[A-Z][A-Za-z_]+/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?", header):
         if word in zoneinfo.available_timezones():
-            return word
+            return str(word)
     if re.search(r"北京时间", header):
         return "Asia/Shanghai"
     return "UTC" if re.search(r"(?:\b|_)(UTC|GMT)\b", header, re.I) else ""
@@ -316,22 +352,28 @@ def to_utc(stamps: Stamps, zone: str, keys: npt.NDArray[np.int64]) -> StampArray
     """
     if stamps.offset_s is not None:
         shift = np.where(np.isnan(stamps.offset_s), 0.0, stamps.offset_s)
-        return stamps.wall - (shift * 1e6).astype(np.int64).astype("timedelta64[us]")
+        return np.asarray(stamps.wall - (shift * 1e6).astype(np.int64).astype("timedelta64[us]"))
     if zone in ("unknown", "UTC"):
         return stamps.wall
     if zone[0] in "+-":
         sign, hours, minutes = (-1 if zone[0] == "-" else 1), int(zone[1:3]), int(zone[4:6])
-        return stamps.wall - np.timedelta64(sign * (hours * 60 + minutes), "m")
+        return np.asarray(stamps.wall - np.timedelta64(sign * (hours * 60 + minutes), "m"))
     wall = pd.DatetimeIndex(stamps.wall)
     frame = pd.DataFrame({"key": keys, "wall": wall})
     group = frame.groupby(["key", "wall"], sort=False)["wall"]
     twice = group.transform("size").to_numpy() == 2
     first = group.cumcount().to_numpy() == 0
     tz = zoneinfo.ZoneInfo(zone)
-    summer = wall.tz_localize(tz, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="NaT").tz_convert("UTC")
-    winter = wall.tz_localize(tz, ambiguous=np.zeros(len(wall), dtype=bool), nonexistent="NaT").tz_convert("UTC")
+    summer = wall.tz_localize(tz, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="NaT").tz_convert(
+        "UTC"
+    )
+    winter = wall.tz_localize(tz, ambiguous=np.zeros(len(wall), dtype=bool), nonexistent="NaT").tz_convert(
+        "UTC"
+    )
     folded = (summer != winter) & summer.notna()
-    chosen = np.where(folded & ~first, winter.tz_localize(None).to_numpy(), summer.tz_localize(None).to_numpy())
+    chosen = np.where(
+        folded & ~first, winter.tz_localize(None).to_numpy(), summer.tz_localize(None).to_numpy()
+    )
     return np.where(folded & ~twice, NAT, chosen.astype("datetime64[us]"))
 
 
@@ -354,9 +396,8 @@ def off_grid(keys: IntArray, micros: IntArray, interval: int) -> npt.NDArray[np.
     phase = micros % interval
     if len(phase) and (phase == phase[0]).all():
         return np.zeros(len(phase), dtype=bool)
-    pairs, inverse, counts = np.unique(np.stack([keys, phase]), axis=1, return_inverse=True, return_counts=True)
+    pairs, counts = np.unique(np.stack([keys, phase]), axis=1, return_counts=True)
     order = np.lexsort((pairs[1], -counts, pairs[0]))
     units, start = np.unique(pairs[0][order], return_index=True)
     usual = pairs[1][order][start]
     return np.asarray(phase != usual[np.searchsorted(units, keys)])
-

@@ -34,6 +34,7 @@ class Unit:
     offset: float = 0.0
 
 
+# ruff: noqa: E501 - a table reads best with one row per line
 _UNITS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
     (Unit("kW", "power", 1.0), ("kw", "kwe", "千瓦", "kilowatt", "kilowatts")),
     (Unit("W", "power", 1e-3), ("w", "瓦", "watt", "watts")),
@@ -87,7 +88,9 @@ _UNITS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
 UNITS: dict[str, Unit] = {unit.symbol: unit for unit, _ in _UNITS}
 """Symbol -> `Unit`."""
 
-_ALIASES: dict[str, Unit] = {alias: unit for unit, aliases in _UNITS for alias in (*aliases, unit.symbol.casefold())}
+_ALIASES: dict[str, Unit] = {
+    alias: unit for unit, aliases in _UNITS for alias in (*aliases, unit.symbol.casefold())
+}
 
 _DIMENSION_OF_CANONICAL: dict[str, tuple[Dimension, ...]] = {
     "kW": ("power", "energy"),

@@ -1,0 +1,330 @@
+"""Set-point advice for one data centre: problem, plan, verification, ranking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from advisor.catalogue import Measure, load_limits, measures_for
+from advisor.cooling import propose
+from advisor.plan import PLAN_COLUMNS, Advice, Limit, Plan, Problem, Recommendation, Saving, VerifiedPlan
+from advisor.ranking import recommend
+from advisor.site import LeverRange, Site
+from advisor.verify import verify_set_points
+from features.errors import ModelError, UsageError
+from features.frame import FloatArray
+from features.issues import DataIssue
+from features.operation import Operation, operation_of
+from features.schema import SCHEMA
+from features.telemetry import Telemetry
+from models.bundle import Bundle, Progress
+from models.data_centre import DataCentreBundle, WhatIf
+from models.store import package_versions
+
+STANDARD, STANDARD_CLASS = "ashrae-tc99-2021", "A1"
+OUTSIDE_K = 0.5
+"""A declared set-point this far outside what was explored has no baseline [K]."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One site's decision: everything that proposing and verifying need."""
+
+    operation: Operation
+    what_if: WhatIf
+    site: Site
+    problem: Problem
+    start: pd.Timestamp
+    end: pd.Timestamp
+    pv_kw: FloatArray | None
+    why_not: tuple[str, ...]
+
+
+def advise_data_centre(
+    telemetry: Telemetry,
+    bundle: Bundle,
+    measures: tuple[Measure, ...],
+    site: Site | None = None,
+    *,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Advice:
+    """Advise on the set-points of one data centre; see `advisor.advise.advise`."""
+    tell = progress or (lambda _label, _share: None)
+    issues: list[DataIssue] = []
+    tell("problem", 0.0)
+    case = _case(telemetry, bundle, site, (start, end), seed, issues)
+    tell("searching set-points", 0.1)
+    moved = case.operation.only_levers(case.what_if.levers) if case.what_if.levers else case.operation
+    proposer = None if case.why_not else case.what_if.proposer
+    plan = propose(proposer, moved, case.start, case.end, case.problem, why_not=case.why_not)
+    tell("verifying", 0.6)
+    scorer = case.what_if.scorer
+    verified = verify_set_points(plan, scorer, case.operation, case.site, case.pv_kw)
+    tell("ranking", 0.8)
+    country = case.site.country or None
+    known = {
+        name: tuple(
+            m.id
+            for m in measures_for(
+                "data-centre",
+                name,
+                "set_point",
+                on=telemetry.span[1].date(),
+                country=country,
+                measures=measures,
+            )
+        )
+        for name in case.problem.current
+    }
+    recommendations = recommend(
+        verified,
+        lambda schedule: verify_set_points(
+            replace(plan, schedule=schedule, objective={}), scorer, case.operation, case.site, case.pv_kw
+        ),
+        known,
+        case.what_if.reasons,
+    )
+    advice = _advice(telemetry, case, verified, recommendations, tuple(issues), bundle)
+    tell("done", 1.0)
+    return advice
+
+
+def _case(
+    telemetry: Telemetry,
+    bundle: Bundle,
+    site: Site | None,
+    window: tuple[pd.Timestamp | None, pd.Timestamp | None],
+    seed: int,
+    issues: list[DataIssue],
+) -> Case:
+    if not isinstance(bundle, DataCentreBundle):
+        raise ModelError(
+            "E-MODEL-KIND", f"the model is one of a {bundle.card.kind}", "", "train a model on this export"
+        )
+    site_id = _one_site(telemetry, site)
+    models, said = bundle.models_of(site_id)
+    issues += said
+    operation = operation_of(telemetry, site_id)
+    what_if = models.what_if or WhatIf((), {}, ("the model directory holds no what-if model for this site",))
+    declared = _complete(site, site_id, operation, issues)
+    start, end = _window(telemetry, operation, *window)
+    problem = Problem(
+        site_id=declared.id if site else site_id,
+        start=start.isoformat(),
+        end=end.isoformat(),
+        current={n: declared.current[n] for n in operation.levers},
+        candidates=_candidates(operation, what_if, declared),
+        limits=_limits(declared, issues),
+        model_id=bundle.card.model_id,
+        data_hash=telemetry.content_hash(),
+        seed=seed,
+        options={"sensor_error_k": declared.limits.sensor_error_k, "zone": telemetry.zone.name},
+    )
+    series = telemetry.site_series(site_id)
+    pv = series["pv_power_kw"].reindex(operation.stamps).to_numpy() if "pv_power_kw" in series else None
+    return Case(operation, what_if, declared, problem, start, end, pv, _why_not(operation, what_if, problem))
+
+
+def _one_site(telemetry: Telemetry, site: Site | None) -> str:
+    if site is not None and site.kind != "data-centre":
+        raise UsageError(
+            "E-SITE-KIND", f"site {site.id!r} is a {site.kind}, the export a data centre", "site.toml", ""
+        )
+    if site is not None and site.id in telemetry.site_ids:
+        return site.id
+    if len(telemetry.site_ids) > 1:
+        raise UsageError(
+            "E-ADVISE-SITES",
+            f"the export holds {len(telemetry.site_ids)} sites",
+            ", ".join(telemetry.site_ids[:5]),
+            "give one site's export at a time",
+        )
+    return telemetry.site_ids[0]
+
+
+def _window(
+    telemetry: Telemetry, operation: Operation, start: pd.Timestamp | None, end: pd.Timestamp | None
+) -> tuple[pd.Timestamp, pd.Timestamp]:
+    first, last = operation.stamps[0], operation.stamps[-1] + telemetry.interval
+    begin, stop = start if start is not None else first, end if end is not None else last
+    if not first <= begin < stop <= last:
+        zone = telemetry.zone.tzinfo()
+        raise UsageError(
+            "E-WINDOW",
+            f"the window {begin.tz_convert(zone)} to {stop.tz_convert(zone)} does not lie inside the export",
+            f"the export covers {first.tz_convert(zone)} to {last.tz_convert(zone)}",
+            "choose --start and --end inside it: the plan is judged under the export's own weather and work",
+        )
+    return begin, stop
+
+
+def _complete(site: Site | None, site_id: str, operation: Operation, issues: list[DataIssue]) -> Site:
+    """Return the site with set-points for every lever; what was not declared is labelled assumed."""
+    declared = site or Site(id=site_id)
+    usual = {
+        name: float(pd.Series(v[np.isfinite(v)]).mode().iloc[0])
+        for name, v in operation.levers.items()
+        if name not in declared.current
+    }
+    if usual:
+        said = ", ".join(f"{n} = {v:g} °C" for n, v in usual.items())
+        issues.append(
+            DataIssue(
+                "D-CURRENT-ASSUMED",
+                "warning",
+                site_id,
+                f"set-points in force were not declared; most often in force: {said}",
+                "declare them under [current] in site.toml",
+                "savings count from these values",
+                0,
+            )
+        )
+    return declared.model_copy(
+        update={
+            "current": {**usual, **declared.current},
+            "assumed": (*declared.assumed, *(f"current.{n}" for n in usual)),
+        }
+    )
+
+
+def _limits(site: Site, issues: list[DataIssue]) -> tuple[Limit, ...]:
+    standard = next(s for s in load_limits() if s.id == STANDARD)
+    air = standard.equipment_class(STANDARD_CLASS).recommended.dry_bulb_c
+    source = f"{standard.issuer} {standard.year}, class {STANDARD_CLASS}, recommended"
+    own = site.limits
+    if own.server_inlet_temp_c_max is None:
+        issues.append(
+            DataIssue(
+                "D-LIMIT-ASSUMED",
+                "warning",
+                site.id,
+                f"no server-inlet limit was declared: {air.upper:g} °C of {source} is assumed",
+                "declare limits.server_inlet_temp_c_max in site.toml",
+                "the plan keeps the assumed limit",
+            )
+        )
+    bounds: tuple[tuple[Literal["max", "min"], float | None, float | None], ...] = (
+        ("max", own.server_inlet_temp_c_max, air.upper),
+        ("min", own.server_inlet_temp_c_min, air.lower),
+    )
+    limits = []
+    for sense, declared, default in bounds:
+        if declared is not None:  # a customer's own limit overrides the standard's
+            limits.append(Limit("server_inlet_temp_c", sense, declared, "site.toml"))
+        elif default is not None:
+            limits.append(Limit("server_inlet_temp_c", sense, default, source))
+    return tuple(limits)
+
+
+def _candidates(operation: Operation, what_if: WhatIf, site: Site) -> dict[str, tuple[float, ...]]:
+    """Return what may be recommended: identified, explored and, where declared, permitted values."""
+    result: dict[str, tuple[float, ...]] = {}
+    for name in what_if.levers:
+        evidence = what_if.evidence[name]
+        low, high, step = evidence["low_c"], evidence["high_c"], 0.5
+        permitted = site.levers.get(name, None if site.levers else LeverRange(lower=low, upper=high))
+        if permitted is None:
+            result[name] = (site.current[name],)
+            continue
+        low, high, step = max(low, permitted.lower), min(high, permitted.upper), permitted.step
+        if name == operation.air_lever and operation.inlet_c is None:
+            high = min(high, site.current[name])  # without an inlet sensor nobody sees a warmer aisle
+        first = np.ceil(low / step - 1e-9)
+        count = int(np.floor(high / step + 1e-9) - first) + 1
+        values = tuple(float(round((first + k) * step, 6)) for k in range(max(count, 0)))
+        result[name] = values or (site.current[name],)
+    return result
+
+
+def _why_not(operation: Operation, what_if: WhatIf, problem: Problem) -> tuple[str, ...]:
+    """Return why nothing may be proposed, or nothing."""
+    if what_if.proposer is None:
+        return what_if.reasons
+    if set(what_if.levers) - set(operation.levers):
+        return ("the export lacks a set-point that the models were fitted on",)
+    reasons = []
+    for name in what_if.levers:
+        low, high, now = (
+            what_if.evidence[name]["low_c"],
+            what_if.evidence[name]["high_c"],
+            problem.current[name],
+        )
+        if not low - OUTSIDE_K <= now <= high + OUTSIDE_K:
+            reasons.append(
+                f"the declared {name} of {now:g} °C was never in force (explored {low:g} to {high:g} °C): "
+                "the baseline cannot be predicted"
+            )
+    return tuple(reasons)
+
+
+def _advice(
+    telemetry: Telemetry,
+    case: Case,
+    verified: VerifiedPlan,
+    recommendations: tuple[Recommendation, ...],
+    issues: tuple[DataIssue, ...],
+    bundle: Bundle,
+) -> Advice:
+    supported = verified.verdict == "supported"
+    # an unproven plan commands nothing: the current set-points stay
+    schedule = verified.plan.schedule
+    if not supported:
+        schedule = schedule.assign(recommended=schedule["current"])
+    planned = verified.planned if supported else verified.baseline
+    saving = verified.saving if supported else _zero(verified.saving)
+    start, end = telemetry.span
+    provenance = {
+        "data_start": start.isoformat(),
+        "data_end": end.isoformat(),
+        "data_hash": telemetry.content_hash(),
+        "window_start": case.start.isoformat(),
+        "window_end": case.end.isoformat(),
+        "zone": telemetry.zone.name + (" (assumed)" if telemetry.zone.assumed else ""),
+        "version": package_versions()["energy-advisor"],
+        "seed": str(case.problem.seed),
+        "model_id": bundle.card.model_id,
+        "problem": case.problem.hash,
+        "site_assumed": ", ".join(case.site.assumed),
+    }
+    return Advice(
+        plan_table=_plan_table(schedule, case.problem.site_id, telemetry),
+        recommendations=recommendations,
+        baseline=verified.baseline,
+        planned=planned,
+        saving=saving,
+        verified=(verified,),
+        issues=issues,
+        provenance=provenance,
+    )
+
+
+def _zero(saving: Saving) -> Saving:
+    """Nothing is changed, so nothing is saved."""
+    return Saving(
+        **{name: None if value is None else value.scaled(0.0) for name, value in vars(saving).items()}
+    )
+
+
+def _plan_table(schedule: pd.DataFrame, site_id: str, telemetry: Telemetry) -> pd.DataFrame:
+    local = telemetry.local(pd.DatetimeIndex(schedule["timestamp"]))
+    # without a known zone the stamp is wall-clock time and gets no offset
+    text = (
+        local.map(lambda s: s.isoformat())
+        if telemetry.zone.known
+        else local.tz_localize(None).strftime("%Y-%m-%dT%H:%M:%S")
+    )
+    table = schedule.assign(
+        local_timestamp=np.asarray(text),
+        site_id=site_id,
+        unit=schedule["lever"].map(lambda n: SCHEMA[n].unit),
+    )
+    return table[list(PLAN_COLUMNS)].reset_index(drop=True)
+
+
+__all__ = ["Case", "Plan", "advise_data_centre"]

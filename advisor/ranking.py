@@ -1,0 +1,213 @@
+"""From a verified set-point plan to ranked recommendations, one per lever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from advisor.plan import Interval, Recommendation, Saving, VerifiedPlan
+from features.schema import SCHEMA
+from features.telemetry import TimeZone
+
+NAMES = {
+    "zone_set_point_c": "room (cold-aisle) set-point",
+    "supply_air_set_point_c": "supply-air set-point",
+    "chilled_water_set_point_c": "chilled-water set-point",
+}
+PARTS = {"it": "IT side", "cooling": "cooling", "power_chain": "power chain"}
+EXPIRY = "one year after the end of the data, or as soon as servers, cooling plant or limits change"
+
+Rescore = Callable[[pd.DataFrame], VerifiedPlan]
+
+
+def recommend(
+    verified: VerifiedPlan,
+    rescore: Rescore,
+    measures: dict[str, tuple[str, ...]],
+    evidence: tuple[str, ...],
+) -> tuple[Recommendation, ...]:
+    """Rank the levers of a plan by what each saves alone.
+
+    Parameters
+    ----------
+    verified : VerifiedPlan
+        The whole plan.
+    rescore : callable
+        Schedule -> VerifiedPlan: scores a part of the plan with the second model.
+    measures : dict
+        Lever -> ids of the measures that it answers.
+    evidence : tuple of str
+        What the export says about each lever.
+
+    Returns
+    -------
+    tuple of Recommendation
+        The largest saving first; one that says why nothing is moved, if so.
+    """
+    schedule = verified.plan.schedule
+    moved = [
+        str(n) for n, rows in schedule.groupby("lever") if (rows["recommended"] != rows["current"]).any()
+    ]
+    if not moved:
+        return (_hold(verified, measures, evidence),)
+    alone = {lever: rescore(_only(schedule, {lever})).saving for lever in moved}
+    ranked = sorted(moved, key=lambda lever: -_point(alone[lever]))
+    entries = []
+    for place, lever in enumerate(ranked):
+        before = set(ranked[:place])
+        after = alone[lever] if not before else rescore(_on_top(schedule, before, lever)).saving
+        entries.append(_entry(verified, lever, alone[lever], after, measures[lever], evidence))
+    return tuple(entries)
+
+
+def _only(schedule: pd.DataFrame, levers: set[str]) -> pd.DataFrame:
+    kept = schedule["lever"].isin(levers)
+    return schedule.assign(recommended=schedule["recommended"].where(kept, schedule["current"]))
+
+
+def _on_top(schedule: pd.DataFrame, before: set[str], lever: str) -> pd.DataFrame:
+    """Return the schedule of one lever, with those ranked above it already moved."""
+    done = schedule["lever"].isin(before)
+    start = schedule["current"].where(~done, schedule["recommended"])
+    return schedule.assign(
+        current=start, recommended=schedule["recommended"].where(schedule["lever"].eq(lever), start)
+    )
+
+
+def _point(saving: Saving) -> float:
+    return saving.energy_pct.point if saving.energy_pct else 0.0
+
+
+def _entry(
+    verified: VerifiedPlan,
+    lever: str,
+    alone: Saving,
+    after: Saving,
+    measures: tuple[str, ...],
+    evidence: tuple[str, ...],
+) -> Recommendation:
+    rows = verified.plan.schedule[verified.plan.schedule["lever"] == lever]
+    unit = "°C" if SCHEMA[lever].unit == "degC" else SCHEMA[lever].unit
+    return Recommendation(
+        id=f"{verified.plan.problem.site_id}:{lever}",
+        action=_sentence(
+            NAMES.get(lever, lever), rows, unit, verified.plan.problem.options.get("zone", "unknown")
+        ),
+        lever=lever,
+        measures=measures,
+        saving=alone,
+        saving_after_higher_ranked=after,
+        binding_limit=_binding(verified, lever, rows),
+        reasons=_reasons(verified),
+        evidence=tuple(e for e in evidence if e.startswith(lever)),
+        verdict=verified.verdict,
+        confidence=_confidence(verified),
+        rollback_trigger=_rollback(verified),
+        expiry=EXPIRY,
+    )
+
+
+def _sentence(name: str, rows: pd.DataFrame, unit: str, zone: object) -> str:
+    """Say from where to where, by month where it differs."""
+    current = rows["current"].iloc[0]
+    values = rows["recommended"].to_numpy()
+    if len(np.unique(values)) == 1:
+        return f"Set the {name} from {current:g} {unit} to {values[0]:g} {unit}"
+    local = pd.DatetimeIndex(rows["timestamp"]).tz_convert(TimeZone(str(zone)).tzinfo())
+    steps = pd.Series(values, index=local.strftime("%Y-%m")).groupby(level=0).first()
+    changed = steps[steps.ne(steps.shift())]
+    parts = [f"{value:g} {unit} from {month}" for month, value in changed.items()]
+    return f"Set the {name} from {current:g} {unit} to " + ", ".join(parts)
+
+
+def _binding(verified: VerifiedPlan, lever: str, rows: pd.DataFrame) -> str:
+    candidates = verified.plan.problem.candidates.get(lever, ())
+    values = rows["recommended"]
+    at_edge = [
+        f"{side} end of the permitted and explored range ({edge:g} °C)"
+        for side, edge, hit in (
+            ("lower", min(candidates, default=np.nan), values.min() <= min(candidates, default=-np.inf)),
+            ("upper", max(candidates, default=np.nan), values.max() >= max(candidates, default=np.inf)),
+        )
+        if hit
+    ]
+    return "; ".join(at_edge) or "none: the optimum lies inside the range"
+
+
+def _reasons(verified: VerifiedPlan) -> tuple[str, ...]:
+    parts = verified.parts
+    energy = verified.baseline.energy_kwh or 0.0
+    reasons = []
+    before, after = verified.baseline.pue, verified.planned.pue
+    if before is not None and after is not None and after > before + 5e-4:
+        reasons.append(
+            f"PUE rises from {before:.3f} to {after:.3f} although total energy falls: servers use less power "
+            "in cooler air, and PUE does not see that"
+        )
+    if energy and parts:
+        shares = {name: 100 * value / energy for name, value in parts.items()}
+        reasons.append(
+            "saving by part, in % of facility energy: "
+            + ", ".join(f"{label} {shares[name]:+.2f}" for name, label in PARTS.items())
+        )
+    if verified.proposer_saving_pct is not None and verified.scorer_saving_pct is not None:
+        reasons.append(
+            f"two models on different weeks agree on the direction: {verified.proposer_saving_pct:.2f} % "
+            f"(proposed) and {verified.scorer_saving_pct:.2f} % (scored)"
+            if verified.proposer_saving_pct * verified.scorer_saving_pct > 0
+            else f"the models disagree: {verified.proposer_saving_pct:.2f} % (proposed), "
+            f"{verified.scorer_saving_pct:.2f} % (scored)"
+        )
+    reasons.extend(f"check failed: {c.name} ({c.note})" for c in verified.checks if not c.passed)
+    return (*reasons, *verified.notes)
+
+
+def _confidence(verified: VerifiedPlan) -> Literal["high", "medium", "low"]:
+    share = verified.saving.energy_pct
+    if verified.verdict != "supported" or share is None:
+        return "low"
+    return "high" if share.lower > share.point / 2 else "medium"
+
+
+def _rollback(verified: VerifiedPlan) -> str:
+    limit = next((x for x in verified.plan.problem.limits if x.sense == "max"), None)
+    bound = f"the hottest server inlet stays above {limit.value - 0.5:g} °C for 15 min, or " if limit else ""
+    return (
+        f"Return to the current set-points if {bound}facility energy per day rises above the baseline's "
+        "for three days"
+    )
+
+
+def _hold(
+    verified: VerifiedPlan, measures: dict[str, tuple[str, ...]], evidence: tuple[str, ...]
+) -> Recommendation:
+    lever = next(iter(verified.plan.problem.current))
+    zero = Interval(0.0, 0.0, 0.0)
+    saving = Saving(energy_pct=zero)
+    unidentified = [e for e in evidence if "cannot be told" in e or "never moved" in e]
+    advice = (
+        (
+            "to learn an effect, move the lever by at least 0.5 K a dozen times, independently of the "
+            "weather and within limits",
+        )
+        if unidentified
+        else ("no explored set-point saves energy with certainty",)
+    )
+    return Recommendation(
+        id=f"{verified.plan.problem.site_id}:hold",
+        action="Keep the current set-points",
+        lever=lever,
+        measures=measures[lever],
+        saving=saving,
+        saving_after_higher_ranked=saving,
+        binding_limit="; ".join(verified.plan.conflicts) or "none",
+        reasons=(*dict.fromkeys((*verified.plan.conflicts, *advice)),),
+        evidence=evidence,
+        verdict="hold",
+        confidence="low" if unidentified else "medium",
+        rollback_trigger="none: nothing is changed",
+        expiry=EXPIRY,
+    )

@@ -1,0 +1,281 @@
+"""The verifier of set-point plans: it shares nothing with the optimiser.
+
+Limits are re-checked against what the site's own sensors have shown, the energy balance and the
+saving come from the second model, and a saving that physics cannot explain is refused.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from advisor.plan import Check, Interval, Limit, Plan, Saving, Totals, Verdict, VerifiedPlan
+from advisor.site import Site
+from features.frame import FloatArray
+from features.operation import Operation
+from models.site_scorer import Scored, SiteScorer
+
+Z90 = 1.645
+"""Two-sided 90 % normal quantile."""
+NEAR_K = 0.75
+LEAST_HOURS = 24
+MECHANISM_PCT = 3.0
+"""A larger saving needs a mechanism that the site's own data show [% of facility energy]."""
+IMPOSSIBLE_PCT = 30.0
+INLET_QUANTILE = 0.995
+
+
+def verify_set_points(
+    plan: Plan, scorer: SiteScorer | None, operation: Operation, site: Site, pv_kw: FloatArray | None = None
+) -> VerifiedPlan:
+    """Re-check a plan and score its saving.
+
+    Parameters
+    ----------
+    plan : Plan
+    scorer : SiteScorer or None
+        The second model; None: nothing can be scored, the plan must hold.
+    operation : Operation
+        The whole export; sensors of all of it are consulted.
+    site : Site
+        Ranges, tariff, factors.
+    pv_kw : numpy.ndarray or None, shape (n,)
+        On-site generation on the operation's grid [kW].
+
+    Returns
+    -------
+    VerifiedPlan
+    """
+    table = plan.schedule.pivot_table(index="timestamp", columns="lever", values=["current", "recommended"])
+    inside = np.asarray(operation.stamps.isin(table.index))
+    window = operation.rows(inside)
+    table = table.reindex(window.stamps)
+    current = {
+        n: table["current"][n].to_numpy(dtype=np.float64) for n in operation.levers if n in table["current"]
+    }
+    planned = {n: table["recommended"][n].to_numpy(dtype=np.float64) for n in current}
+    moved = any(bool((planned[n] != current[n]).any()) for n in planned)
+    checks = [
+        *_range_checks(plan, site, operation),
+        *(_inlet_check(limit, planned, operation, site) for limit in plan.problem.limits),
+    ]
+    if scorer is None or not moved:
+        totals = (
+            _totals(window.facility_kw, window.it_kw, window, site, _sunny(pv_kw, inside))
+            if _as_operated(window, current)
+            else Totals()
+        )
+        return VerifiedPlan(
+            plan, "hold", totals, totals, _nothing(totals), {}, None, None, tuple(checks), plan.conflicts
+        )
+    scored = scorer.score(window, current, planned)
+    pv = _sunny(pv_kw, inside)
+    baseline = _totals(scored.baseline_kw, scored.baseline_it_kw, window, site, pv)
+    after = _totals(scored.planned_kw, scored.planned_it_kw, window, site, pv)
+    share = _saving_pct(scored, plan)
+    checks += _balance_checks(scored, window)
+    checks.append(_plausible(share, scored))
+    verdict: Verdict = "supported"
+    if not all(c.passed for c in checks):
+        verdict = "refused"
+    elif share.lower <= 0:
+        verdict = "not proven"
+    hours = window.hours * float(scored.measured.sum())
+    parts = {name: value * hours for name, value in scored.parts_kw.items()}
+    point = 100 * scored.saving_kw / float(np.nanmean(scored.baseline_kw[scored.measured]))
+    return VerifiedPlan(
+        plan,
+        verdict,
+        baseline,
+        after,
+        _saving(share, baseline, after),
+        parts,
+        plan.objective.get("saving_pct"),
+        point,
+        tuple(checks),
+        _notes(scored, window),
+    )
+
+
+def _saving_pct(scored: Scored, plan: Plan) -> Interval:
+    """Return the saving [% of baseline energy]: the scorer's, widened by its quarrel with the proposer."""
+    base = float(scored.baseline_kw[scored.measured].mean())
+    point = 100 * scored.saving_kw / base
+    sd = 100 * scored.saving_sd_kw / base
+    quarrel = abs(plan.objective.get("saving_pct", point) - point) / 2
+    half = Z90 * float(np.hypot(sd, quarrel))
+    return Interval(point - half, point, point + half)
+
+
+def _saving(share: Interval, baseline: Totals, after: Totals) -> Saving:
+    """Carry the relative interval over to kWh, money and carbon."""
+
+    def of(before: float | None, then: float | None) -> Interval | None:
+        if before is None or then is None or share.point == 0:
+            return None
+        point = before - then
+        low, high = sorted((point * share.lower / share.point, point * share.upper / share.point))
+        return Interval(min(low, point), point, max(high, point))
+
+    return Saving(
+        of(baseline.energy_kwh, after.energy_kwh),
+        share,
+        of(baseline.non_green_kwh, after.non_green_kwh),
+        of(baseline.cost, after.cost),
+        of(baseline.carbon_kg, after.carbon_kg),
+    )
+
+
+def _totals(
+    facility_kw: FloatArray, it_kw: FloatArray, window: Operation, site: Site, pv_kw: FloatArray | None
+) -> Totals:
+    known = np.isfinite(facility_kw) & np.isfinite(it_kw)
+    energy = float(facility_kw[known].sum() * window.hours)
+    it = float(it_kw[known].sum() * window.hours)
+    # own generation covers the load hour by hour; what is left is bought
+    own = np.zeros(len(facility_kw)) if pv_kw is None else np.nan_to_num(pv_kw)
+    bought = float(np.maximum(facility_kw - own, 0.0)[known].sum() * window.hours)
+    green = site.green.grid_share if site.green else None
+    non_green = None if green is None else bought * (1 - green)
+    return Totals(
+        energy_kwh=energy,
+        non_green_kwh=non_green,
+        cost=bought * site.tariff.energy_per_kwh if site.tariff else None,
+        carbon_kg=bought * site.carbon.factor_kg_per_kwh if site.carbon else None,
+        pue=energy / it if it > 0 else None,
+        green_share=None if non_green is None or energy <= 0 else 1 - non_green / energy,
+        water_m3=None,
+    )
+
+
+def _nothing(totals: Totals) -> Saving:
+    zero = Interval(0.0, 0.0, 0.0)
+    return Saving(
+        zero if totals.energy_kwh is not None else None,
+        zero,
+        zero if totals.non_green_kwh is not None else None,
+        zero if totals.cost is not None else None,
+        zero if totals.carbon_kg is not None else None,
+    )
+
+
+def _as_operated(window: Operation, current: dict[str, FloatArray]) -> bool:
+    """Whether the site ran at the declared set-points, so that the meter is the baseline itself."""
+    return all(float(np.nanmean(np.abs(window.levers[n] - v) < 0.05)) > 0.95 for n, v in current.items())
+
+
+def _sunny(pv_kw: FloatArray | None, inside: np.ndarray) -> FloatArray | None:
+    return None if pv_kw is None else pv_kw[inside]
+
+
+def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
+    checks = []
+    for name, rows in plan.schedule.groupby("lever", sort=True):
+        lever = str(name)
+        values = rows["recommended"].to_numpy(dtype=np.float64)
+        moved = values[values != rows["current"].to_numpy(dtype=np.float64)]
+        complete = bool(np.isfinite(values).all()) and not rows["timestamp"].duplicated().any()
+        checks.append(Check(f"{lever}: one value per step", complete, None, None, f"{len(values)} steps"))
+        if not len(moved):
+            continue
+        if lever in site.levers:
+            low, high = site.levers[lever].lower, site.levers[lever].upper
+            ok = bool((moved >= low - 1e-9).all() and (moved <= high + 1e-9).all())
+            checks.append(
+                Check(f"{lever}: declared range", ok, float(moved.max()), high, f"{low:g} to {high:g} °C")
+            )
+        seen = (
+            operation.levers[lever][np.isfinite(operation.levers[lever])]
+            if lever in operation.levers
+            else moved[:0]
+        )
+        ok = len(seen) > 0 and moved.min() >= seen.min() - 1e-9 and moved.max() <= seen.max() + 1e-9
+        note = f"explored {seen.min():g} to {seen.max():g} °C" if len(seen) else "never explored"
+        checks.append(Check(f"{lever}: explored range", bool(ok), float(moved.max()), None, note))
+    return checks
+
+
+def _inlet_check(limit: Limit, planned: dict[str, FloatArray], operation: Operation, site: Site) -> Check:
+    """Compare what the hottest inlet sensor showed near the planned set-points with the limit."""
+    name = f"{limit.name} {limit.sense} {limit.value:g} °C"
+    air = operation.air_lever
+    if limit.name != "server_inlet_temp_c" or operation.inlet_c is None or air is None or air not in planned:
+        return Check(
+            name, True, None, limit.value, "no inlet sensor or no air lever: nothing is moved that it guards"
+        )
+    known = operation.usable & np.isfinite(operation.inlet_c)
+    worst: list[float] = []
+    table = pd.DataFrame(planned).drop_duplicates()
+    for row in table.itertuples(index=False):
+        target = dict(zip(table.columns, row, strict=True))
+        near = known & (np.abs(operation.levers[air] - target[air]) <= NEAR_K)
+        others = [n for n in target if n != air]
+        beside = near.copy()
+        for other in others:
+            beside &= np.abs(operation.levers[other] - target[other]) <= 2 * NEAR_K
+        chosen = beside if beside.sum() >= LEAST_HOURS else near
+        if chosen.sum() < LEAST_HOURS:
+            return Check(
+                name, False, None, limit.value, f"fewer than {LEAST_HOURS} steps were measured near {target}"
+            )
+        offset = operation.inlet_c[chosen] - operation.levers[air][chosen]
+        side = INLET_QUANTILE if limit.sense == "max" else 1 - INLET_QUANTILE
+        worst.append(float(np.quantile(offset, side) + target[air]))
+    error = site.limits.sensor_error_k
+    if limit.sense == "max":
+        extreme = max(worst) + error
+        return Check(
+            name, extreme <= limit.value + 1e-9, extreme, limit.value, f"sensor error {error:g} K added"
+        )
+    today = float(np.quantile(operation.inlet_c[known], 1 - INLET_QUANTILE))
+    extreme = min(worst)
+    ok = extreme >= min(limit.value, today) - 0.5
+    return Check(name, ok, extreme, limit.value, f"the export itself went down to {today:.1f} °C")
+
+
+def _balance_checks(scored: Scored, window: Operation) -> list[Check]:
+    known = scored.measured
+    power = pd.DataFrame({"all": scored.planned_kw[known], "it": scored.planned_it_kw[known]})
+    per_day = power.groupby(window.stamps[known].floor("D")).sum()
+    pue = per_day["all"] / per_day["it"]  # per day: a single step carries the measurement's own noise
+    parts = sum(scored.parts_kw.values())
+    gap = abs(parts - scored.saving_kw)
+    share = float(known.mean())
+    return [
+        Check(
+            "facility power covers IT power",
+            bool((pue >= 1.0).all()),
+            float(pue.min()),
+            1.0,
+            "PUE of every day",
+        ),
+        Check(
+            "saving = sum of its parts", gap <= 1e-6 * float(scored.baseline_kw[known].mean()), gap, 0.0, "kW"
+        ),
+        Check(
+            "steps measured in the window", share >= 0.5, share, 0.5, f"{int(known.sum())} of {len(window)}"
+        ),
+    ]
+
+
+def _plausible(share: Interval, scored: Scored) -> Check:
+    """Refuse what no mechanism in the site's own data carries."""
+    it, rest = scored.parts_kw["it"], scored.parts_kw["cooling"] + scored.parts_kw["power_chain"]
+    mechanism = (
+        "IT power falls with air temperature" if it > rest else "cooling needs less at these set-points"
+    )
+    shown = share.point <= MECHANISM_PCT or share.lower > 0
+    ok = share.point <= IMPOSSIBLE_PCT and shown
+    note = (
+        f"mechanism in the data: {mechanism}"
+        if share.point > MECHANISM_PCT
+        else "small enough to need no special mechanism"
+    )
+    return Check("plausible saving", ok, share.point, IMPOSSIBLE_PCT, note)
+
+
+def _notes(scored: Scored, window: Operation) -> tuple[str, ...]:
+    missing = len(window) - int(scored.measured.sum())
+    if not missing:
+        return ()
+    return (f"{missing} of {len(window)} steps were not fully measured: totals leave them out",)

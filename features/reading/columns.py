@@ -1,0 +1,182 @@
+"""Matched headers -> column mappings: units by header, by values, or by asking."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from features.reading import numerals
+from features.reading.doubt import ASKED, Question, Verdict, decide_unit, is_counter
+from features.reading.draft import Draft, quoted
+from features.reading.headers import STATION_ENERGY, Match, words_of
+from features.reading.mapping import IGNORE, ColumnMapping, Combine, FileMapping, SourceAggregation
+from features.reading.timeaxis import IntArray
+from features.reading.units import UNITS, Unit, line_to
+from features.schema import SCHEMA
+
+USED_FROM = 0.5
+"""Least confidence with which a column is used without being asked for."""
+
+_NUMBERED: dict[str, Combine] = {"kW": "sum", "m3": "sum", "L/s": "sum", "degC": "mean"}
+
+
+# -- columns -------------------------------------------------------------------------------------
+def file_mapping(table: Draft, questions: list[Question]) -> FileMapping:
+    """Return the mapping of one drafted table; open doubts are added to the questions."""
+    raw = table.raw
+    keys = {*table.role("@site")[:1], *table.role("@unit")[:1], *(table.time.columns if table.time else ())}
+    columns = [_ignored(h, table.matches.get(h)) for h in raw.headers if h not in keys]
+    verdicts = _units_of(table)
+    columns = [
+        _column(table, c.source, *verdicts[c.source], questions) if c.source in verdicts else c
+        for c in columns
+    ]
+    columns = _one_source_each(columns)
+    return replace(
+        raw.layout,
+        role="telemetry" if table.time else "attributes",
+        decimal=table.decimal,
+        decimal_evidence=table.decimal_evidence if table.decimal == "," else "",
+        site_column=next(iter(table.role("@site")), ""),
+        unit_column=next(iter(table.role("@unit")), ""),
+        time=table.time,
+        column=tuple(columns),
+    )
+
+
+def _ignored(header: str, found: Match | None) -> ColumnMapping:
+    if found is None:
+        why = "no meaning recognised"
+    elif found.canonical == "@ignore":
+        why = f"not a measurement: {found.evidence}"
+    elif found.canonical.startswith("@"):
+        why = "another column is used for the key"
+    else:
+        why = f"too little confidence ({found.confidence:g}): {found.evidence}"
+    return ColumnMapping(header, IGNORE, confidence=0.0 if found is None else found.confidence, evidence=why)
+
+
+def _units_of(table: Draft) -> dict[str, tuple[Match, Verdict]]:
+    """Decide every usable column's unit; columns of certain unit first, they testify for the others."""
+    usable = {
+        h: (m if m.canonical != STATION_ENERGY else replace(m, canonical=_station_energy(h, m.unit)))
+        for h, m in table.matches.items()
+        if m.confidence >= USED_FROM and (not m.canonical.startswith("@") or m.canonical == STATION_ENERGY)
+    }
+    answered = {a.column: UNITS[a.unit] for a in table.answers if a.column and a.unit}
+    verdicts: dict[str, tuple[Match, Verdict]] = {}
+    certain: dict[str, list[Unit]] = defaultdict(list)
+    for _ in range(2):
+        for header, found in usable.items():
+            if header in verdicts and verdicts[header][1].unit is not None:
+                continue
+            column = SCHEMA[found.canonical]
+            if column.text:
+                verdicts[header] = (found, Verdict(UNITS["1"], "text"))
+                continue
+            if header in answered:
+                verdict = Verdict(answered[header], "answered in the mapping")
+            else:
+                values = numerals.parse(table.raw.data[header], table.decimal).numbers
+                verdict = decide_unit(found.canonical, found.unit, values, certain[column.unit], header)
+            if verdict.unit is not None:
+                certain[column.unit].append(verdict.unit)
+            verdicts[header] = (found, verdict)
+    return verdicts
+
+
+def _station_energy(header: str, unit: Unit | None) -> str:
+    if unit is not None and unit.dimension == "power":
+        return "station_power_w"
+    if unit is not None and unit.dimension == "energy":
+        return "station_energy_kwh"
+    return "station_power_w" if "power" in words_of(header) else "station_energy_rel"
+
+
+def _column(
+    table: Draft, header: str, found: Match, verdict: Verdict, questions: list[Question]
+) -> ColumnMapping:
+    column = SCHEMA[found.canonical]
+    if column.text:
+        return ColumnMapping(
+            header, found.canonical, "", 1.0, 0.0, "constant", "", found.confidence, found.evidence
+        )
+    if verdict.unit is None:
+        if column.unit in ASKED:
+            questions.append(
+                Question(
+                    "E-QUESTION-UNIT",
+                    verdict.ask,
+                    f"{table.name}, column {header!r}",
+                    f'[[answer]]\nfile = {quoted(table.name)}\ncolumn = {quoted(header)}\nunit = "..."',
+                )
+            )
+        return ColumnMapping(
+            header,
+            IGNORE,
+            confidence=found.confidence,
+            evidence=f"left out until its unit is known: {verdict.ask}",
+        )
+    factor, offset = line_to(found.canonical, verdict.unit)
+    aggregation: SourceAggregation = column.aggregation
+    evidence = f"{found.evidence}; {verdict.evidence}"
+    if verdict.unit.dimension == "energy" or column.aggregation == "sum":
+        aggregation = "sum"
+        if _looks_like_counter(table, header):
+            aggregation = "counter"
+            evidence += "; values only grow: a register, so neighbours are subtracted"
+        elif column.unit == "kW":
+            evidence += f"; {verdict.unit.symbol} of the interval, divided by its hours"
+    confidence = found.confidence if "answered" not in verdict.evidence else 1.0
+    return ColumnMapping(
+        header, found.canonical, verdict.unit.symbol, factor, offset, aggregation, "", confidence, evidence
+    )
+
+
+def _looks_like_counter(table: Draft, header: str) -> bool:
+    if table.stamps is None:
+        return False
+    values = numerals.parse(table.raw.data[header], table.decimal).numbers
+    return is_counter(values, _key_codes(table), table.stamps.wall.astype(np.int64))
+
+
+def _key_codes(table: Draft) -> IntArray:
+    codes = np.zeros(table.raw.data.num_rows, dtype=np.int64)
+    for header in (*table.role("@site")[:1], *table.role("@unit")[:1]):
+        part, labels = pd.factorize(table.raw.data[header].to_pandas())
+        codes = codes * (len(labels) + 1) + part
+    return codes
+
+
+def _one_source_each(columns: list[ColumnMapping]) -> list[ColumnMapping]:
+    """Let one source (or numbered instruments of one kind together) stand for each canonical column."""
+    by_canonical: dict[str, list[ColumnMapping]] = defaultdict(list)
+    for column in columns:
+        if column.canonical != IGNORE:
+            by_canonical[column.canonical].append(column)
+    result = {c.source: c for c in columns}
+    for canonical, sources in by_canonical.items():
+        if len(sources) == 1:
+            continue
+        how: Combine = (
+            "max" if canonical == "server_inlet_temp_c" else _NUMBERED.get(SCHEMA[canonical].unit, "")
+        )
+        if how and len({_without_numbers(s.source) for s in sources}) == 1:
+            note = f"; {len(sources)} numbered columns become their {how}"
+            result |= {s.source: replace(s, combine=how, evidence=s.evidence + note) for s in sources}
+            continue
+        best = max(sources, key=lambda s: s.confidence)
+        for other in sources:
+            if other is not best:
+                why = f"{best.source!r} already gives {canonical}"
+                result[other.source] = ColumnMapping(
+                    other.source, IGNORE, confidence=other.confidence, evidence=why
+                )
+    return [result[c.source] for c in columns]
+
+
+def _without_numbers(header: str) -> str:
+    return "".join(c for c in words_of(header) if not c.isdigit())

@@ -1,0 +1,171 @@
+"""Physical nonsense is found, reported and taken out; clean data stay untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.reading import Reading, RowCounts, read_export
+from features.reading.judge import stuck_runs
+
+Writer = Callable[..., Path]
+HOUR_US = 3_600_000_000
+
+
+def read(write: Writer, frame: pd.DataFrame) -> Reading:
+    return read_export(write(frame.to_csv(index=False)))
+
+
+def found(reading: Reading, code: str) -> list[str]:
+    return [i.severity for i in reading.issues if i.code == code]
+
+
+def test_clean_export_has_no_findings_but_the_zone(write: Writer, plant: pd.DataFrame) -> None:
+    reading = read(write, plant)
+    assert [i.code for i in reading.issues] == ["D-ZONE-ASSUMED"]
+    assert reading.counts == RowCounts(480, 480, 0, 0)
+    assert reading.quarantined_rows.num_rows == 0
+    assert reading.counts.sentence() == "rows in 480 = accepted 480 + quarantined 0 + rejected 0"
+
+
+def test_pue_below_one_takes_both_powers_out(write: Writer, plant: pd.DataFrame) -> None:
+    plant.loc[[5, 6], "facility_power_kw"] = plant.loc[[5, 6], "it_power_kw"] * 0.8
+    reading = read(write, plant)
+    frame = reading.telemetry().frame
+    assert frame.loc[[5, 6], ["facility_power_kw", "it_power_kw"]].isna().all(axis=None)
+    assert frame.drop(index=[5, 6])[["facility_power_kw", "it_power_kw"]].notna().all(axis=None)
+    assert found(reading, "D-PUE-BELOW-1") == ["error"]
+    assert reading.counts == RowCounts(480, 478, 2, 0)
+    taken = reading.quarantined_rows.to_pylist()
+    assert [(t["row"], t["column"]) for t in taken] == [
+        (7, "facility_power_kw"), (7, "it_power_kw"), (8, "facility_power_kw"), (8, "it_power_kw"),
+    ]  # fmt: skip
+    assert float(taken[1]["raw"]) == plant.loc[5, "it_power_kw"]
+
+
+def test_pue_within_the_tolerance_of_meters_is_kept(write: Writer, plant: pd.DataFrame) -> None:
+    plant.loc[5, "facility_power_kw"] = plant.loc[5, "it_power_kw"] * 0.995
+    reading = read(write, plant)
+    assert found(reading, "D-PUE-BELOW-1") == ["warning"]
+    assert reading.counts.accepted == 480
+
+
+def test_negative_power(write: Writer, plant: pd.DataFrame) -> None:
+    plant.loc[9, "it_power_kw"] = -70.0
+    reading = read(write, plant)
+    assert np.isnan(reading.telemetry().frame.loc[9, "it_power_kw"])
+    assert found(reading, "D-NEGATIVE-POWER") == ["error"]
+    assert reading.counts == RowCounts(480, 479, 1, 0)
+
+
+@pytest.mark.parametrize(("column", "value"), [("outdoor_dry_bulb_c", -999.0), ("server_inlet_c", 9999.0)])
+def test_out_of_bounds(write: Writer, plant: pd.DataFrame, column: str, value: float) -> None:
+    plant.loc[9, column] = value
+    reading = read(write, plant)
+    assert found(reading, "D-OUT-OF-BOUNDS") == ["error"]
+    assert reading.counts == RowCounts(480, 479, 1, 0)
+    assert reading.quarantined_rows.to_pylist()[0]["raw"] == str(value)
+
+
+@pytest.mark.parametrize("value", [0.0, 81.234])
+def test_stuck_sensor_at_zero_and_elsewhere(write: Writer, plant: pd.DataFrame, value: float) -> None:
+    plant = plant.drop(columns="facility_power_kw")
+    plant.loc[100:123, "it_power_kw"] = value
+    reading = read(write, plant)
+    assert found(reading, "D-STUCK") == ["error"]
+    power = reading.telemetry().frame["it_power_kw"]
+    assert power.loc[100:123].isna().all()
+    assert power.notna().sum() == 456
+    assert reading.counts == RowCounts(480, 456, 24, 0)
+
+
+def test_shorter_stand_still_is_no_verdict(write: Writer, plant: pd.DataFrame) -> None:
+    plant.loc[100:121, "server_inlet_c"] = 24.5
+    assert found(read(write, plant), "D-STUCK") == []
+
+
+def test_set_points_and_resting_levels_are_exempt() -> None:
+    rng = np.random.default_rng(1)
+    units = np.zeros(2000, dtype=np.int64)
+    never = np.zeros(2000, dtype=bool)
+    set_point = np.repeat(rng.integers(18, 27, 50), 40).astype(float)
+    assert not stuck_runs(set_point, units, HOUR_US, never).any()
+    # A fan that moves by day and returns to its lowest speed for many nights, one of them long.
+    fan = rng.normal(10, 2, 2000)
+    for day in range(60):
+        fan[day * 30 : day * 30 + 12] = 5.0
+    fan[1800:1830] = 5.0
+    assert not stuck_runs(fan, units, HOUR_US, never).any()
+    fan[200:230] = 7.77
+    assert np.flatnonzero(stuck_runs(fan, units, HOUR_US, never)).tolist() == list(range(200, 230))
+
+
+def test_run_across_units_is_two_runs() -> None:
+    values = np.random.default_rng(2).normal(size=200)
+    values[90:116] = 3.0
+    units = np.repeat([0, 1], 100)
+    units[:100] = 0
+    never = np.zeros(200, dtype=bool)
+    assert not stuck_runs(values, units, HOUR_US, never).any()
+    assert stuck_runs(values, np.zeros(200, dtype=np.int64), HOUR_US, never).sum() == 26
+
+
+def test_wet_bulb_above_dry_bulb(write: Writer, plant: pd.DataFrame) -> None:
+    rare = plant.copy()
+    rare.loc[3, "outdoor_wet_bulb_c"] = rare.loc[3, "outdoor_dry_bulb_c"] + 2
+    reading = read(write, rare)
+    assert found(reading, "D-WET-BULB") == ["error"]
+    assert reading.counts == RowCounts(480, 479, 1, 0)
+    common = plant.assign(outdoor_wet_bulb_c=plant["outdoor_dry_bulb_c"] + 2)
+    reading = read(write, common)
+    assert found(reading, "D-WET-BULB") == ["warning"]
+    assert reading.counts.accepted == 480
+    tolerated = plant.assign(outdoor_wet_bulb_c=plant["outdoor_dry_bulb_c"] + 0.4)
+    assert found(read(write, tolerated), "D-WET-BULB") == []
+
+
+def test_gaps_are_counted_and_not_filled(write: Writer, plant: pd.DataFrame) -> None:
+    reading = read(write, plant.drop(index=[10, 50, 51, 52]))
+    gap = next(i for i in reading.issues if i.code == "D-GAP")
+    assert "2 gaps, 4 intervals" in gap.evidence
+    assert "0 days 03:00:00" in gap.evidence
+    assert len(reading.telemetry().frame) == 476
+
+
+def test_identical_duplicates_keep_one(write: Writer, plant: pd.DataFrame) -> None:
+    reading = read(write, pd.concat([plant, plant.iloc[[4, 4]]]))
+    assert found(reading, "D-DUPLICATE") == ["info"]
+    assert reading.counts == RowCounts(482, 480, 0, 2)
+    assert len(reading.telemetry().frame) == 480
+
+
+def test_contradictory_duplicates_are_all_rejected(write: Writer, plant: pd.DataFrame) -> None:
+    other = plant.iloc[[4]].assign(it_power_kw=1.0)
+    reading = read(write, pd.concat([plant, other]))
+    assert found(reading, "D-DUPLICATE") == ["warning"]
+    assert reading.counts == RowCounts(481, 479, 0, 2)
+    assert reading.quarantined_rows["row"].to_pylist() == [6, 482]
+
+
+def test_stamps_off_the_grid_are_rejected(write: Writer, plant: pd.DataFrame) -> None:
+    plant.loc[7, "timestamp"] = "2025-03-01 07:13:00"
+    reading = read(write, plant)
+    assert found(reading, "D-OFF-GRID") == ["warning"]
+    assert reading.counts == RowCounts(480, 479, 0, 1)
+
+
+def test_parts_larger_than_their_total(write: Writer, plant: pd.DataFrame) -> None:
+    reading = read(write, plant.assign(chiller_kw=plant["cooling_power_kw"] + 3))
+    assert found(reading, "D-PARTS-EXCEED") == ["warning"]
+    assert reading.counts.accepted == 480
+
+
+def test_row_counts_refuse_to_lose_rows() -> None:
+    with pytest.raises(ValueError, match="lost or invented"):
+        RowCounts(10, 5, 2, 2)
+    with pytest.raises(ValueError, match="negative"):
+        RowCounts(1, 2, -1, 0)
