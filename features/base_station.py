@@ -125,6 +125,13 @@ def recode(frame: FeatureFrame, categories: dict[str, list[str]]) -> FeatureFram
     return FeatureFrame(frame.keys, X, frame.quantity, frame.y, dict(categories), frame.baselines)
 
 
+def labels(frame: FeatureFrame, name: str) -> pd.Series:
+    """Return a text feature as labels, ``unknown`` where there is none; shape (rows,)."""
+    names = np.asarray([*(frame.categories or {}).get(name, []), UNKNOWN], dtype=object)
+    codes = frame.X[name].to_numpy()
+    return pd.Series(names[np.where(np.isfinite(codes), codes, len(names) - 1).astype(np.intp)], name=name)
+
+
 def with_expected_work(frame: FeatureFrame) -> FeatureFrame:
     """Return the frame with the work of every row replaced by what was expected the day before.
 

@@ -13,10 +13,10 @@ from features.operation import BoolArray
 from models.baselines import Linear
 from models.conformal import Conformal
 from models.gbm import Anchored, Gbm, LinearPlusGbm
+from models.load_gap import LoadGap, Plain
 from models.prediction import Prediction
 
-Plain = Linear | Gbm | LinearPlusGbm
-Learned = Plain | Anchored
+Learned = Plain | Anchored | LoadGap
 WIDEN_OUTSIDE = 2.0
 """Outside the training domain an interval is this much wider, and nothing is claimed."""
 _CALENDAR = ("hour_sin", "hour_cos", "hour", "day_of_week", "weekend")
@@ -54,12 +54,13 @@ class Domain:
 
 @dataclass(frozen=True)
 class QuantityModel:
-    """A fitted model of one quantity and task."""
+    """A fitted model of one quantity and task; ``gap`` is the interval of rows without a load."""
 
     recipe: Recipe
     model: Learned
     conformal: Conformal
     domain: Domain
+    gap: Conformal | None = None
 
     @property
     def name(self) -> str:
@@ -72,7 +73,14 @@ class QuantityModel:
         floor = 1.0 if self.recipe.quantity == "pue" else 0.0
         point = np.maximum(point, floor)  # physics, not taste; NaN stays NaN
         inside = self.domain.contains(frame) & np.isfinite(point)
-        lower, upper = self.conformal.interval(point, np.where(inside, 1.0, WIDEN_OUTSIDE))
+        widen = np.where(inside, 1.0, WIDEN_OUTSIDE)
+        lower, upper = self.conformal.interval(point, widen)
+        full = inside
+        if isinstance(self.model, LoadGap) and self.gap is not None:
+            missing = self.model.missing(frame)
+            low, high = self.gap.interval(point, widen)
+            lower, upper = np.where(missing, low, lower), np.where(missing, high, upper)
+            full = inside & ~missing
         return Prediction(
             keys=frame.keys,
             point=point,
@@ -82,7 +90,7 @@ class QuantityModel:
             coverage=self.conformal.coverage,
             model_id=model_id,
             in_domain=inside,
-            tier=np.where(inside, "full", np.where(np.isfinite(point), "prior", "fallback")),
+            tier=np.where(full, "full", np.where(np.isfinite(point), "prior", "fallback")),
             task=self.recipe.task,
         )
 
@@ -93,17 +101,18 @@ class QuantityModel:
             "conformal": self.conformal.to_dict(),
             "domain": {"low": self.domain.low, "high": self.domain.high},
         }
+        about["gap"] = None if self.gap is None else self.gap.to_dict()
         texts: dict[str, str] = {}
-        plain = self.model.inner if isinstance(self.model, Anchored) else self.model
-        about["anchor"] = self.model.column if isinstance(self.model, Anchored) else None
-        if isinstance(plain, Linear):
-            about["model"] = {"kind": "linear", "linear": plain.to_dict()}
-        elif isinstance(plain, Gbm):
-            trees, texts[f"{prefix}{self.name}.txt"] = plain.to_files()
-            about["model"] = {"kind": "gbm", "trees": trees}
+        plain: Plain
+        if isinstance(self.model, Anchored):
+            plain, about["anchor"] = self.model.inner, self.model.column
+        elif isinstance(self.model, LoadGap):
+            plain, about["needs"] = self.model.inner, list(self.model.needs)
+            about["hash"] = self.model.hash
+            about["without"] = _plain_files(self.model.without, f"{prefix}{self.name}-without.txt", texts)
         else:
-            trees, texts[f"{prefix}{self.name}.txt"] = plain.trees.to_files()
-            about["model"] = {"kind": "linear+gbm", "linear": plain.linear.to_dict(), "trees": trees}
+            plain = self.model
+        about["model"] = _plain_files(plain, f"{prefix}{self.name}.txt", texts)
         return about, texts
 
     @classmethod
@@ -111,15 +120,35 @@ class QuantityModel:
         """Rebuild from `to_files`."""
         quantity, task, columns = about["recipe"]
         recipe = Recipe(quantity, task, tuple(columns))
-        raw = about["model"]
-        model: Plain
-        text = files.get(f"{prefix}{quantity}-{task}.txt", "")
-        if raw["kind"] == "linear":
-            model = Linear.from_dict(raw["linear"])
-        elif raw["kind"] == "gbm":
-            model = Gbm.from_files(raw["trees"], text)
-        else:
-            model = both = LinearPlusGbm()
-            both.linear, both.trees = Linear.from_dict(raw["linear"]), Gbm.from_files(raw["trees"], text)
-        learned: Learned = Anchored(model, about["anchor"]) if about["anchor"] else model
-        return cls(recipe, learned, Conformal(**about["conformal"]), Domain(**about["domain"]))
+        file = f"{prefix}{quantity}-{task}"
+        plain = _plain(about["model"], files.get(f"{file}.txt", ""))
+        model: Learned = plain
+        if "anchor" in about:
+            model = Anchored(plain, about["anchor"])
+        elif "needs" in about:
+            model = both = LoadGap(plain, tuple(about["needs"]))
+            without = _plain(about["without"], files[f"{file}-without.txt"])
+            both.without, both.hash = without, about["hash"]  # type: ignore[assignment]
+        gap = Conformal(**about["gap"]) if about["gap"] else None
+        return cls(recipe, model, Conformal(**about["conformal"]), Domain(**about["domain"]), gap)
+
+
+def _plain_files(model: Plain, file: str, texts: dict[str, str]) -> dict[str, Any]:
+    """Return the JSON part of a model and put its trees' text into `texts`."""
+    if isinstance(model, Linear):
+        return {"kind": "linear", "linear": model.to_dict()}
+    if isinstance(model, Gbm):
+        trees, texts[file] = model.to_files()
+        return {"kind": "gbm", "trees": trees}
+    trees, texts[file] = model.trees.to_files()
+    return {"kind": "linear+gbm", "linear": model.linear.to_dict(), "trees": trees}
+
+
+def _plain(raw: dict[str, Any], text: str) -> Plain:
+    if raw["kind"] == "linear":
+        return Linear.from_dict(raw["linear"])
+    if raw["kind"] == "gbm":
+        return Gbm.from_files(raw["trees"], text)
+    both = LinearPlusGbm()
+    both.linear, both.trees = Linear.from_dict(raw["linear"]), Gbm.from_files(raw["trees"], text)
+    return both

@@ -2,10 +2,11 @@
 
 A linear trend of the logarithm in physical terms (antennas, bandwidth, power, load, sleep) carries on
 where trees are flat, so that a product never seen still gets a sensible level; LightGBM corrects it on
-what it leaves. Half of the answer comes from LightGBM alone: on products left out in turn the mean of the
-two errs less than either, because the trend can run away and the trees cannot follow. Stations are dealt into folds and every fold has its own model: a station that was in
-the training data is predicted by the model that never saw it, so that the residuals the second stage
-learns from are honest; a new station gets the mean of all folds.
+what it leaves. Half of the answer comes from LightGBM alone: on products left out in turn the mean of
+the two errs less than either, because the trend can run away and the trees cannot follow. Stations are
+dealt into folds and every fold has its own model: a station that was in the training data is predicted
+by the model that never saw it, so that the residuals the second stage learns from are honest; a new
+station gets the mean of all folds.
 """
 
 from __future__ import annotations

@@ -207,6 +207,6 @@ def _card(telemetry: Telemetry, entries: dict[str, dict[str, object]], seed: int
         quantities=entries,
         notes=(
             "Intervals are calibrated on half of the held-out stations, coverage is measured on the others.",
-            "The model keeps the measured hours of its training stations (load, residual) to know them again.",
+            "The measured hours of the training stations (load, residual) are kept, to know them again.",
         ),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.data_centre import ANCHOR, ForecastOrEstimate, Recipe, build, recipe_for, supported_quantities
+from features.data_centre import ForecastOrEstimate, Recipe, build, recipe_for, supported_quantities
 from features.errors import InsufficientDataError, UsageError
 from features.frame import FeatureFrame, FloatArray
 from features.operation import operation_of
@@ -16,20 +16,18 @@ from features.telemetry import Telemetry
 from models.base import Regressor
 from models.baselines import Linear, SiteMean, past_value_baselines
 from models.bundle import Progress
-from models.conformal import Conformal
 from models.data_centre import TASKS, DataCentreBundle, SiteModels, WhatIf
-from models.gbm import Anchored, Gbm, GbmParameters, LinearPlusGbm
+from models.gbm import Gbm, GbmParameters
 from models.identifiability import lever_evidence
 from models.metrics import coverage, relative_width, score_table
-from models.quantity import Domain, Learned, Plain, QuantityModel
+from models.quantity import QuantityModel
 from models.site_response import fit_site_response
 from models.site_scorer import fit_site_scorer
 from models.store import ModelCard, package_versions, seal
 from training.backtest import BACKTEST_COLUMNS, Backtest
-from training.splits import TimeFold, rolling_origin
+from training.choose import NOMINAL, choose, residuals_of
 from training.tune import tune_gbm
 
-NOMINAL = 0.9
 HELD_BACK = 0.15
 """Share of the newest rows on which the card's errors and coverage are measured."""
 TEST_SHARE = 0.3
@@ -117,11 +115,10 @@ def _train(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate, trials
     parameters = GbmParameters(seed=seed)
     if trials:
         parameters = tune_gbm(past, parameters, trials, seed)
-    choice = _choose(past, task, parameters)
-    held_out = choice.fresh().fit(past).predict(newest)
-    lower, upper = choice.conformal.interval(held_out)
-    model = choice.fresh().fit(known)
-    full = _choose_conformal(choice, newest, held_out)
+    choice = choose(past, recipe, parameters)
+    then = choice.fitted(past)
+    held_out = then.predict(newest, "")
+    model = choice.fitted(known, residuals_of(then.model, newest))
     about = {
         "site": telemetry.site_ids[0],
         "quantity": quantity,
@@ -131,73 +128,20 @@ def _train(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate, trials
         "features": frame.names,
         "schema_hash": frame.hash,
         "coverage_nominal": NOMINAL,
-        "coverage_measured": _rounded(coverage(newest.target(), lower, upper)),
+        "coverage_measured": _rounded(coverage(newest.target(), held_out.lower, held_out.upper)),
         "held_out": {
             "start": str(newest.keys["timestamp"].min()),
             "end": str(newest.keys["timestamp"].max()),
-            "ours": _scores(newest.target(), held_out),
+            "ours": _scores(newest.target(), held_out.point),
             **{m.name: _scores(newest.target(), m.fit(past).predict(newest)) for m in reference_models()},
         },
     }
-    return Trained(QuantityModel(recipe, model, full, Domain.learn(frame)), about)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The winner of the rolling origin, and an interval from its held-out residuals."""
-
-    name: str
-    task: ForecastOrEstimate
-    parameters: GbmParameters
-    errors: dict[str, float]
-    truth: FloatArray
-    predicted: FloatArray
-    conformal: Conformal
-
-    def fresh(self) -> Learned:
-        """Return an unfitted model of the chosen kind."""
-        return candidates(self.parameters, self.task)[self.name]
-
-
-def candidates(parameters: GbmParameters, task: ForecastOrEstimate) -> dict[str, Learned]:
-    """Return the learned models that compete, unfitted; those of a forecast start from last week's mean."""
-    plain: list[Plain] = [
-        Linear(),
-        Gbm("LightGBM", parameters),
-        LinearPlusGbm("linear + LightGBM", parameters),
-    ]
-    if task == "forecast":
-        return {m.name: Anchored(m, ANCHOR) for m in plain}
-    return {m.name: m for m in plain}
+    return Trained(model, about)
 
 
 def reference_models() -> tuple[Regressor, ...]:
     """Return the baselines that every report shows, unfitted."""
     return (*past_value_baselines(), SiteMean(), Linear())
-
-
-def _choose(frame: FeatureFrame, task: ForecastOrEstimate, parameters: GbmParameters) -> Choice:
-    """Choose by mean absolute error over a rolling origin; the winner's residuals give the interval."""
-    folds = rolling_origin(frame)
-    truth = np.concatenate([frame.rows(f.test).target() for f in folds])
-    held_out = {
-        name: np.concatenate([_fit_predict(candidates(parameters, task)[name], frame, f) for f in folds])
-        for name in candidates(parameters, task)
-    }
-    errors = {name: float(np.nanmean(np.abs(truth - p))) for name, p in held_out.items()}
-    best = min(errors, key=lambda name: errors[name])
-    conformal = Conformal.calibrate(truth, held_out[best], NOMINAL, "absolute")
-    return Choice(best, task, parameters, errors, truth, held_out[best], conformal)
-
-
-def _choose_conformal(choice: Choice, newest: FeatureFrame, held_out: FloatArray) -> Conformal:
-    """Calibrate the delivered interval on all held-out residuals, the newest rows included."""
-    truth = np.concatenate([choice.truth, newest.target()])
-    return Conformal.calibrate(truth, np.concatenate([choice.predicted, held_out]), NOMINAL, "absolute")
-
-
-def _fit_predict(model: Learned, frame: FeatureFrame, fold: TimeFold) -> FloatArray:
-    return model.fit(frame.rows(fold.train)).predict(frame.rows(fold.test))
 
 
 def _cut(frame: FeatureFrame, share: float) -> int:
@@ -313,21 +257,20 @@ def _backtest_one(
     known = build(telemetry, recipe).measured()
     cut = _cut(known, 1 - TEST_SHARE)
     past, test = known.rows(np.arange(len(known)) < cut), known.rows(np.arange(len(known)) >= cut)
-    choice = _choose(past, task, GbmParameters(seed=seed))
+    choice = choose(past, recipe, GbmParameters(seed=seed))
     truth = test.target()
     split = f"newest {TEST_SHARE:.0%} held back"
     common = {"problem": task, "split": split, "quantity": quantity}
-    ours = choice.fresh().fit(past).predict(test)
-    lower, upper = choice.conformal.interval(ours)
+    ours = choice.fitted(past).predict(test, "")
     rows: list[dict[str, object]] = [
         {
             **common,
             "model": f"advisor ({choice.name})",
             "ours": True,
-            **score_table(truth, ours),
-            "coverage": coverage(truth, lower, upper),
+            **score_table(truth, ours.point),
+            "coverage": coverage(truth, ours.lower, ours.upper),
             "nominal": NOMINAL,
-            "width": relative_width(lower, upper, truth),
+            "width": relative_width(ours.lower, ours.upper, truth),
         }
     ]
     others: list[Regressor] = [*reference_models(), Gbm("LightGBM", GbmParameters(seed=seed))]

@@ -216,27 +216,47 @@ def _swapped_intervals(
 
 def _new_product_rows(frame: FeatureFrame) -> list[Row]:
     """Score every product with at least ten stations by models that never saw it."""
-    rows: list[Row] = []
-    pooled: dict[str, list[FloatArray]] = {}
     thin = frame.rows(np.flatnonzero(measured(frame))[::2])
+    answers: list[tuple[str, FloatArray, dict[str, FloatArray]]] = []
     for code, (where, point) in leave_one_product_out(thin, PARAMETERS).items():
         inside = np.isin(np.arange(len(thin)), where)
-        name = (frame.categories or {}).get("ru_type", [])[int(code)]
-        split = Split("new product", name, ~inside, inside)
         taught, scored = thin.rows(~inside), thin.rows(inside)
         scored = replace(scored, X=scored.X.assign(ru_type=np.nan))
-        answers = {
-            OURS: point, **_config_baselines(taught, scored), "site mean": SiteMean().fit(taught).predict(scored),
-        }  # fmt: skip
-        truth = scored.target()
-        rows += [_row(frame, split, model, truth, values) for model, values in answers.items()]
-        for model, values in {**answers, "truth": truth}.items():
-            pooled.setdefault(model, []).append(values)
-    if pooled:
-        truth = np.concatenate(pooled.pop("truth"))
-        every = Split("new product", "all", np.ones(0, dtype=bool), np.ones(0, dtype=bool))
-        rows += [_row(frame, every, m, truth, np.concatenate(v)) for m, v in pooled.items()]
+        given = {OURS: point, **_config_baselines(taught, scored)}
+        given["site mean"] = SiteMean().fit(taught).predict(scored)
+        answers.append(((frame.categories or {})["ru_type"][int(code)], scored.target(), given))
+    rows: list[Row] = []
+    everything = np.ones(0, dtype=bool)
+    intervals = [_interval_from_others(answers, i) for i in range(len(answers))]
+    for (name, truth, given), interval in zip(answers, intervals, strict=True):
+        split = Split("new product", name, everything, everything)
+        rows += [
+            _row(frame, split, model, truth, values, interval=interval if model == OURS else None)
+            for model, values in given.items()
+        ]
+    if answers:
+        pooled = Split("new product", "all", everything, everything)
+        truth = np.concatenate([t for _, t, _ in answers])
+        known = [i for i in intervals if i is not None]
+        whole = (
+            (np.concatenate([i[0] for i in known]), np.concatenate([i[1] for i in known])) if known else None
+        )
+        for model in answers[0][2]:
+            values = np.concatenate([given[model] for _, _, given in answers])
+            rows.append(_row(frame, pooled, model, truth, values, interval=whole if model == OURS else None))
     return rows
+
+
+def _interval_from_others(
+    answers: list[tuple[str, FloatArray, dict[str, FloatArray]]], this: int
+) -> tuple[FloatArray, FloatArray] | None:
+    """Calibrate a product's interval on the other products left out."""
+    others = [a for i, a in enumerate(answers) if i != this]
+    if not others:
+        return None
+    truth = np.concatenate([t for _, t, _ in others])
+    point = np.concatenate([given[OURS] for _, _, given in others])
+    return Conformal.calibrate(truth, point, COVERAGE, "relative").interval(answers[this][2][OURS])
 
 
 def _row(
