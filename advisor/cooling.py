@@ -60,7 +60,7 @@ class Search:
     problem: Problem
     months: npt.NDArray[np.int64]
     n_months: int
-    _known: dict[Pair, Outcome] = field(default_factory=dict)
+    known: dict[Pair, Outcome] = field(default_factory=dict)
     _before: dict[str, FloatArray] = field(default_factory=dict)
 
     @property
@@ -76,7 +76,7 @@ class Search:
     @property
     def evaluated(self) -> int:
         """Number of pairs evaluated so far."""
-        return len(self._known)
+        return len(self.known)
 
     def current(self) -> Pair:
         """Return the set-points in force."""
@@ -84,9 +84,9 @@ class Search:
 
     def outcome(self, pair: Pair) -> Outcome:
         """Return the saving of a pair, evaluated once."""
-        if pair not in self._known:
-            self._known[pair] = self._evaluate(pair)
-        return self._known[pair]
+        if pair not in self.known:
+            self.known[pair] = self._evaluate(pair)
+        return self.known[pair]
 
     def _evaluate(self, pair: Pair) -> Outcome:
         if not self._before:
@@ -226,7 +226,8 @@ def propose(
         0.0,
         search.evaluated,
     )
-    blocked = sorted({o.blocked_by for o in search._known.values() if o.blocked_by})
+    excluded = {o.blocked_by for o in search.known.values() if o.blocked_by}
+    blocked = [f"colder, warmer or untried set-points were excluded by: {name}" for name in sorted(excluded)]
     objective = {"saving_kw": saving, "saving_pct": 100 * saving / base}
     return Plan(problem, _schedule(steps, problem, chosen), objective, report, tuple(blocked))
 

@@ -161,6 +161,13 @@ def _window(
             f"the export covers {first.tz_convert(zone)} to {last.tz_convert(zone)}",
             "choose --start and --end inside it: the plan is judged under the export's own weather and work",
         )
+    if (begin - first) % telemetry.interval or (stop - first) % telemetry.interval:
+        raise UsageError(
+            "E-WINDOW",
+            f"the window does not begin and end with a step of the export ({telemetry.interval})",
+            "--start, --end",
+            "choose moments at which a step of the export begins",
+        )
     return begin, stop
 
 
@@ -168,7 +175,7 @@ def _complete(site: Site | None, site_id: str, operation: Operation, issues: lis
     """Return the site with set-points for every lever; what was not declared is labelled assumed."""
     declared = site or Site(id=site_id)
     usual = {
-        name: float(pd.Series(v[np.isfinite(v)]).mode().iloc[0])
+        name: _usual(v[np.isfinite(v)])
         for name, v in operation.levers.items()
         if name not in declared.current
     }
@@ -191,6 +198,13 @@ def _complete(site: Site | None, site_id: str, operation: Operation, issues: lis
             "assumed": (*declared.assumed, *(f"current.{n}" for n in usual)),
         }
     )
+
+
+def _usual(set_points: FloatArray) -> float:
+    """Return the set-point most often in force [degC]: read-back noise must not choose among them."""
+    values = pd.Series(set_points)
+    near = (values * 2).round()
+    return float(values[near == near.mode().iloc[0]].median())
 
 
 def _limits(site: Site, issues: list[DataIssue]) -> tuple[Limit, ...]:
@@ -226,6 +240,8 @@ def _candidates(operation: Operation, what_if: WhatIf, site: Site) -> dict[str, 
     """Return what may be recommended: identified, explored and, where declared, permitted values."""
     result: dict[str, tuple[float, ...]] = {}
     for name in what_if.levers:
+        if name not in operation.levers:
+            continue  # `_why_not` says so
         evidence = what_if.evidence[name]
         low, high, step = evidence["low_c"], evidence["high_c"], 0.5
         permitted = site.levers.get(name, None if site.levers else LeverRange(lower=low, upper=high))

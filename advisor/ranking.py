@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from advisor.plan import Interval, Recommendation, Saving, VerifiedPlan
+from advisor.plan import Interval, Recommendation, Saving, Verdict, VerifiedPlan
 from features.schema import SCHEMA
 from features.telemetry import TimeZone
 
@@ -90,6 +90,9 @@ def _entry(
     evidence: tuple[str, ...],
 ) -> Recommendation:
     rows = verified.plan.schedule[verified.plan.schedule["lever"] == lever]
+    # the plan as a whole may be supported although one of its moves is not
+    proven = after.energy_pct is not None and after.energy_pct.lower > 0
+    verdict: Verdict = "not proven" if verified.verdict == "supported" and not proven else verified.verdict
     unit = "°C" if SCHEMA[lever].unit == "degC" else SCHEMA[lever].unit
     return Recommendation(
         id=f"{verified.plan.problem.site_id}:{lever}",
@@ -103,8 +106,8 @@ def _entry(
         binding_limit=_binding(verified, lever, rows),
         reasons=_reasons(verified),
         evidence=tuple(e for e in evidence if e.startswith(lever)),
-        verdict=verified.verdict,
-        confidence=_confidence(verified),
+        verdict=verdict,
+        confidence=_confidence(verdict, after),
         rollback_trigger=_rollback(verified),
         expiry=EXPIRY,
     )
@@ -165,9 +168,9 @@ def _reasons(verified: VerifiedPlan) -> tuple[str, ...]:
     return (*reasons, *verified.notes)
 
 
-def _confidence(verified: VerifiedPlan) -> Literal["high", "medium", "low"]:
-    share = verified.saving.energy_pct
-    if verified.verdict != "supported" or share is None:
+def _confidence(verdict: Verdict, saving: Saving) -> Literal["high", "medium", "low"]:
+    share = saving.energy_pct
+    if verdict != "supported" or share is None:
         return "low"
     return "high" if share.lower > share.point / 2 else "medium"
 

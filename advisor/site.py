@@ -51,7 +51,6 @@ class Limits(_Strict):
     server_inlet_temp_c_max: float | None = None
     server_inlet_temp_c_min: float | None = None
     sensor_error_k: NotNegative = 0.0
-    pue_max: Annotated[float, Field(ge=1)] | None = None
     prb_utilisation_max: Share | None = None
 
 

@@ -1,9 +1,13 @@
 """Propose sleep in hours of low load: what the data prove, where, and when.
 
-An action is a set of energy-saving modes that one radio-unit product switches together. Its effect is
+An action is a set of energy-saving modes that one radio-unit product has on together. Its effect is
 measured, not assumed: hours asleep against hours awake of the same station in the same narrow band of
 load, on every other day (the verifier uses the days between). It is observational: hours asleep are
 nights, and only what the load explains is taken out.
+
+Of a station with several cells only some may sleep. What counts is the dose: the cells' shares of the
+station's capacity times the share of the interval that they sleep; an effect is the share of the station's
+energy saved at dose 1, smaller doses save in proportion.
 """
 
 from __future__ import annotations
@@ -12,19 +16,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from features.base_station import FILLED, LOAD, SLEEP_COLUMNS, labels
 from features.frame import FeatureFrame, FloatArray
 from features.telemetry import Telemetry
 
-ASLEEP = 0.9
-"""Share of an interval from which a mode counts as on when its effect is measured [1]."""
+MIN_DOSE = 0.25
+"""Dose from which a station's hour counts as asleep when an effect is measured [1]."""
 AWAKE = 0.01
 IN_USE = 0.05
 """Share from which a cell counts as asleep already [1]."""
-TOGETHER = 0.95
-"""Correlation from which two modes are one action: their effects cannot be told apart [1]."""
-MIN_STATIONS = 8
+MIN_HOURS = 20
+"""Cell hours that a set of modes must have been on to be called an action."""
+MIN_STATIONS = 5
 """Stations with matched hours that an effect needs."""
 LOAD_BAND = 0.25
 """Width of a band of log load within which hours are compared."""
@@ -43,7 +48,9 @@ class Action:
     ----------
     product : str
     modes : tuple of str
-        Sleep columns.
+        Sleep columns that are on together.
+    levels : tuple of float
+        Median share of each mode while on [1]; this is what is recommended.
     guard : float
         Load up to which the modes were used: 90th percentile of the load asleep [1].
     hours : tuple of int
@@ -54,6 +61,7 @@ class Action:
 
     product: str
     modes: tuple[str, ...]
+    levels: tuple[float, ...]
     guard: float
     hours: tuple[int, ...]
     stations: int
@@ -67,7 +75,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Effect:
-    """Measured saving of an action as a share of the station's energy; ``lower <= point <= upper`` [1]."""
+    """Saving of an action at dose 1 as a share of the station's energy; ``lower <= point <= upper`` [1]."""
 
     point: float
     lower: float
@@ -124,47 +132,61 @@ def _nights(local: pd.DatetimeIndex) -> FloatArray:
 
 
 def find_actions(cells: pd.DataFrame) -> list[Action]:
-    """Return the actions that the data show in use, per product, modes that go together as one."""
+    """Return the sets of modes that the data show on together, per product."""
+    on = cells[list(SLEEP_COLUMNS)] > IN_USE
+    pattern = (on * (1 << np.arange(len(SLEEP_COLUMNS)))).sum(axis=1)
+    used = cells.assign(pattern=pattern)[pattern > 0]
     found = []
-    for product, rows in cells.groupby("product", sort=True):
-        used = [m for m in SLEEP_COLUMNS if (rows[m] > IN_USE).any()]
-        for modes in _together(rows, used):
-            on = rows[(rows[list(modes)] > IN_USE).all(axis=1)]
-            if on.empty:
-                continue
-            clock = on["hour"].value_counts(normalize=True)
-            found.append(
-                Action(
-                    str(product), modes, float(on["prb_utilisation"].quantile(GUARD_QUANTILE)),
-                    tuple(sorted(int(h) for h in clock.index[clock >= HOUR_SHARE])),
-                    int(on["site_id"].nunique()), len(on),
-                )
-            )  # fmt: skip
+    for (product, code), rows in used.groupby(["product", "pattern"], sort=True):
+        if len(rows) < MIN_HOURS:
+            continue
+        modes = tuple(m for k, m in enumerate(SLEEP_COLUMNS) if int(code) >> k & 1)
+        clock = rows["hour"].value_counts(normalize=True)
+        found.append(
+            Action(
+                product=str(product),
+                modes=modes,
+                levels=tuple(float(round(rows[m].median(), 2)) for m in modes),
+                guard=float(rows["prb_utilisation"].quantile(GUARD_QUANTILE)),
+                hours=tuple(sorted(int(h) for h in clock.index[clock >= HOUR_SHARE])),
+                stations=int(rows["site_id"].nunique()),
+                hours_on=len(rows),
+            )
+        )
     return found
 
 
-def _together(rows: pd.DataFrame, used: list[str]) -> list[tuple[str, ...]]:
-    """Group modes whose shares go up and down together."""
-    groups: list[list[str]] = []
-    share = rows[used].to_numpy(dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        alike = np.corrcoef(np.nan_to_num(share), rowvar=False).reshape(len(used), len(used))
-    for i, mode in enumerate(used):
-        home = next((g for g in groups if alike[used.index(g[0]), i] >= TOGETHER), None)
-        if home is None:
-            groups.append([mode])
-        else:
-            home.append(mode)
-    return [tuple(g) for g in groups]
+def single_product(cells: pd.DataFrame) -> pd.Series:
+    """Return whether all cells of the row's station are of one product.
+
+    In a mixed station the energy does not tell which product saved.
+    """
+    return cells["site_id"].map(cells.groupby("site_id")["product"].nunique() == 1)
 
 
-def matched_effect(rows: pd.DataFrame, action: Action, seed: int) -> Effect | None:
+def _doses(cells: pd.DataFrame, action: Action) -> pd.DataFrame:
+    """Return per station and interval the dose of the action and of any other sleep [1]."""
+    mine = cells[(cells["product"] == action.product) & single_product(cells)]
+    on = mine[list(SLEEP_COLUMNS)] > IN_USE
+    wanted = np.array([m in action.modes for m in SLEEP_COLUMNS])
+    exactly = (on.to_numpy() == wanted).all(axis=1)
+    share = mine["capacity"] / mine.groupby(["site_id", "timestamp"])["capacity"].transform("sum")
+    level = mine[list(action.modes)].mean(axis=1)
+    table = mine[["site_id", "timestamp"]].assign(
+        dose=share * level.where(exactly, 0.0), other=share * mine["asleep"].where(~exactly, 0.0)
+    )
+    return table.groupby(["site_id", "timestamp"])[["dose", "other"]].sum().reset_index()
+
+
+def matched_effect(rows: pd.DataFrame, cells: pd.DataFrame, action: Action, seed: int) -> Effect | None:
     """Measure an action on the even days: same station, same band of load, asleep against awake.
 
     Parameters
     ----------
     rows : pandas.DataFrame
         From `station_rows`.
+    cells : pandas.DataFrame
+        From `cell_rows`.
     action : Action
     seed : int
         Of the bootstrap over stations.
@@ -174,31 +196,28 @@ def matched_effect(rows: pd.DataFrame, action: Action, seed: int) -> Effect | No
     Effect or None
         None where fewer than `MIN_STATIONS` stations have both kinds of hours in one band.
     """
-    use = rows[
-        (rows["product"] == action.product) & (rows["energy"] > 0) & ~rows["filled"] & (rows["day"] % 2 == 0)
-    ]
-    others = [m for m in SLEEP_COLUMNS if m not in action.modes]
-    on = (use[list(action.modes)] >= ASLEEP).all(axis=1) & (use[others].fillna(0.0) < AWAKE).all(axis=1)
-    off = use["sleep_total"] < AWAKE
-    band = np.floor(np.log(use[LOAD] + LOAD_FLOOR) / LOAD_BAND)
-    table = use.assign(value=np.log(use["energy"]), band=band, on=on)[on | off]
-    asleep, awake = (
-        table[table["on"] == state].groupby(["site_id", "band"])["value"].agg(["mean", "size"])
-        for state in (True, False)
-    )
-    both = asleep.add_suffix("_on").join(awake.add_suffix("_off"), how="inner").reset_index()
-    both["weight"] = both[["size_on", "size_off"]].min(axis=1)
-    both["change"] = (both["mean_on"] - both["mean_off"]) * both["weight"]
-    sums = both.groupby("site_id")[["change", "weight"]].sum()
-    station = (sums["change"] / sums["weight"]).to_numpy()
+    doses = _doses(cells, action).rename(columns={"timestamp": "stamp"})
+    use = rows[(rows["energy"] > 0) & ~rows["filled"] & (rows["day"] % 2 == 0)]
+    use = use.merge(doses, on=["site_id", "stamp"])
+    use = use[use["other"] < AWAKE]
+    use["band"] = np.floor(np.log(use[LOAD] + LOAD_FLOOR) / LOAD_BAND)
+    by = ["site_id", "band"]
+    awake = use[use["dose"] < AWAKE].groupby(by)["energy"].mean().rename("awake")
+    asleep = use[use["dose"] >= MIN_DOSE].join(awake, on=by, how="inner")
+    # through the origin: relative change per dose, within the station
+    change = (1 - asleep["energy"] / asleep["awake"]) * asleep["dose"]
+    sums = pd.DataFrame({"change": change, "square": asleep["dose"] ** 2}).groupby(asleep["site_id"]).sum()
+    station = (sums["change"] / sums["square"]).to_numpy()
     if len(station) < MIN_STATIONS:
         return None
     draws = np.random.default_rng(seed).integers(0, len(station), (REPEATS, len(station)))
-    spread = 1 - np.exp(np.quantile(station[draws].mean(axis=1), [0.95, 0.05]))
-    point = float(1 - np.exp(station.mean()))
+    point = float(station.mean())
+    low, high = np.quantile(station[draws].mean(axis=1), [0.05, 0.95]) - point
+    # a bootstrap of few stations is too narrow: scale to Student's t with n - 1
+    wider = float(student.ppf(0.95, len(station) - 1) / 1.645 * np.sqrt(len(station) / (len(station) - 1)))
     return Effect(
-        point, min(float(spread[0]), point), max(float(spread[1]), point), len(station),
-        int(both["size_on"].sum()),
+        point, point + min(float(low), 0.0) * wider, point + max(float(high), 0.0) * wider, len(station),
+        len(asleep),
     )  # fmt: skip
 
 
@@ -218,26 +237,28 @@ def propose(
     pandas.DataFrame
         ``site_id``, ``unit_id``, ``timestamp`` and the rows' other columns.
     """
-    mine = cells[cells["product"] == action.product]
-    if mine.empty:
-        return mine
+    coverage = _may_sleep(cells) & single_product(cells)
+    mine = cells.assign(coverage=coverage)[cells["product"] == action.product]
     same_hour = mine.groupby(["site_id", "unit_id", "hour"])["prb_utilisation"]
     days = same_hour.transform("count")
     top = same_hour.transform("max")
     low = (top <= guard) & (days >= 2) & mine["hour"].isin(action.hours)
     inside = (mine["timestamp"] >= window[0]) & (mine["timestamp"] < window[1])
     asleep = mine["asleep"] > IN_USE
-    candidate = low & inside & ~asleep & mine["prb_utilisation"].notna() & ~_keeps_coverage(mine)
+    candidate = low & inside & ~asleep & mine["prb_utilisation"].notna() & mine["coverage"]
     return _one_block_a_night(mine.assign(candidate=candidate, occupied=asleep), interval)
 
 
-def _keeps_coverage(cells: pd.DataFrame) -> pd.Series:
-    """Return whether a cell is the one of a multi-cell station that stays awake."""
+def _may_sleep(cells: pd.DataFrame) -> pd.Series:
+    """Return whether coverage stays: of several cells the largest stays, and it is there and awake."""
     units = cells.groupby(["site_id", "unit_id"], sort=True)["capacity"].max().reset_index()
     first = units.sort_values(["site_id", "capacity", "unit_id"], ascending=[True, False, True])
-    anchor = first.drop_duplicates("site_id").set_index("site_id")["unit_id"]
-    several = units.groupby("site_id")["unit_id"].size() > 1
-    return (cells["unit_id"] == cells["site_id"].map(anchor)) & cells["site_id"].map(several)
+    anchor = cells["site_id"].map(first.drop_duplicates("site_id").set_index("site_id")["unit_id"])
+    several = cells["site_id"].map(units.groupby("site_id")["unit_id"].size() > 1)
+    is_anchor = cells["unit_id"] == anchor
+    carried = is_anchor & (cells["asleep"] <= IN_USE)
+    awake = carried.groupby([cells["site_id"], cells["timestamp"]]).transform("any")
+    return ~several | (~is_anchor & awake)
 
 
 def _one_block_a_night(mine: pd.DataFrame, interval: pd.Timedelta) -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 Limits are re-checked on the cells' raw rows, and the saving is scored by another estimator on other days:
 a regression with station fixed effects on the odd days, where the proposer compared matched hours of the
-even days. Where the clocks of load and energy were found apart, the same regression with equal stamps
-bounds the interval, so that no saving rests on that finding alone.
+even days. The interval also spans the same regression on the hours of use only (nights against nights) and,
+where the clocks of load and energy were found apart, with equal stamps, so that no saving rests on one view.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ import numpy as np
 import pandas as pd
 
 from advisor.plan import Check, Interval, Plan, Saving, Totals, Verdict, VerifiedPlan
-from features.base_station import SLEEP_COLUMNS, build, labels
-from features.frame import FeatureFrame, FloatArray
+from advisor.sleep_scorer import SleepScorer
+from features.base_station import SLEEP_COLUMNS
 from features.telemetry import Telemetry
 
 Z90 = 1.645
-MIN_STATIONS = 8
-MIN_ON = 20
 DISAGREE = 0.15
 """Proposer and scorer may differ by this much in the share saved before a plan is not proven [1]."""
 LARGEST = 0.9
 """A larger saving is not sleep but an outage or a wrong meter [1]."""
 SHORTEST_H = 2.0
-BOOTSTRAP = 400
+Actions = dict[str, tuple[str, tuple[str, ...]]]
+"""Name of an action -> (product, modes switched together)."""
 
 
 @dataclass(frozen=True)
@@ -86,102 +85,8 @@ class FleetEnergy:
         return float(self.table["energy"].sum())
 
 
-@dataclass(frozen=True)
-class Score:
-    """The scorer's share saved while asleep, with its standard error [1]."""
-
-    share: float
-    error: float
-    stations: int
-    hours: int
-
-
-class SleepScorer:
-    """Fixed-effects regression of log energy on load and sleep.
-
-    Parameters
-    ----------
-    telemetry : Telemetry
-    quantity : str
-    offset : int
-        Clock offset [intervals].
-    seed : int
-        Of the bootstrap over stations.
-    """
-
-    def __init__(self, telemetry: Telemetry, quantity: str, offset: int, seed: int = 0) -> None:
-        self.telemetry, self.offset, self.seed = telemetry, offset, seed
-        self._frames: dict[int, FeatureFrame] = {o: build(telemetry, quantity, o) for o in {0, offset}}
-
-    def score(self, product: str, modes: tuple[str, ...], *, equal_stamps: bool = False) -> Score | None:
-        """Return the share of energy saved while `modes` are fully on; None where the data cannot tell."""
-        frame = self._frames[0 if equal_stamps else self.offset]
-        table = self._table(frame, product, modes)
-        asleep = table["share"] > 0.5
-        seen = table["site_id"].isin(table.loc[asleep, "site_id"])
-        table, asleep = table[seen], asleep[seen]
-        stations = int(table["site_id"].nunique())
-        if stations < MIN_STATIONS or asleep.sum() < MIN_ON:
-            return None
-        top = 5 * float(table.loc[asleep, "load"].quantile(0.9)) + 0.05
-        table = table[table["load"] <= top]
-        coefficient, error = self._regress(table)
-        share = float(1 - np.exp(coefficient))
-        return Score(share, float(np.exp(coefficient) * error), stations, int(asleep.sum()))
-
-    def _table(self, frame: FeatureFrame, product: str, modes: tuple[str, ...]) -> pd.DataFrame:
-        X = frame.X
-        odd = self.telemetry.local(frame.keys["timestamp"]).dayofyear % 2 == 1
-        energy = frame.target()
-        keep = (
-            (labels(frame, "ru_type") == product).to_numpy()
-            & (energy > 0) & np.asarray(odd) & X["load"].notna().to_numpy() & (X["load_filled"] == 0).to_numpy()
-        )  # fmt: skip
-        share = X[list(modes)].fillna(0.0).mean(axis=1)
-        other = X["sleep_total"].fillna(0.0) - share * len(modes)
-        table = pd.DataFrame(
-            {
-                "site_id": frame.keys["site_id"],
-                "load": X["load"],
-                "share": share,
-                "other": other.clip(lower=0.0),
-            }
-        )
-        return table[keep].assign(y=np.log(energy[keep]))
-
-    def _regress(self, table: pd.DataFrame) -> tuple[float, float]:
-        """Return the coefficient of the sleep share and its bootstrap error over stations."""
-        load = table["load"]
-        Z = pd.DataFrame(
-            {
-                "share": table["share"], "load": load, "square": load**2,
-                "log": np.log(load + 0.01), "other": table["other"], "y": table["y"],
-            }
-        )  # fmt: skip
-        site = table["site_id"]
-        inner = (Z - Z.groupby(site).transform("mean")).to_numpy(dtype=np.float64)
-        codes = pd.factorize(site)[0]
-        count = int(codes.max()) + 1
-        order = np.argsort(codes, kind="stable")
-        starts = np.searchsorted(codes[order], np.arange(count))
-        products = inner[order][:, :, None] * inner[order][:, None, :]
-        gram = np.add.reduceat(products, starts, axis=0)  # one (5+1) x (5+1) matrix per station
-        draws = np.random.default_rng(self.seed).multinomial(count, np.full(count, 1 / count), BOOTSTRAP)
-        point = _solve(gram.sum(axis=0)[None])[0]
-        repeated = _solve(np.tensordot(draws.astype(np.float64), gram, axes=1))
-        return float(point), float(repeated.std())
-
-
-def _solve(gram: FloatArray) -> FloatArray:
-    """Return the first coefficient of each normal system, shape (systems,)."""
-    size = gram.shape[1] - 1
-    ridge = 1e-9 * np.eye(size) * np.trace(gram, axis1=1, axis2=2)[:, None, None]
-    solution = np.linalg.solve(gram[:, :size, :size] + ridge, gram[:, :size, size:])
-    return np.asarray(solution[:, 0, 0], dtype=np.float64)
-
-
 def verify_sleep(
-    plan: Plan, scorer: SleepScorer, fleet: FleetEnergy, scale: Scale, actions: dict[str, tuple[str, ...]]
+    plan: Plan, scorer: SleepScorer, fleet: FleetEnergy, scale: Scale, actions: Actions
 ) -> VerifiedPlan:
     """Re-check a sleep plan and score its saving.
 
@@ -189,24 +94,22 @@ def verify_sleep(
     ----------
     plan : Plan
         Schedule with ``site_id``, ``unit_id``, ``timestamp``, ``lever``, ``current``, ``recommended``
-        and ``product``.
+        ``action`` and ``dose`` (capacity share times share of the interval) [1].
     scorer : SleepScorer
     fleet : FleetEnergy
     scale : Scale
     actions : dict
-        Product -> modes that the plan switches together.
+        What the names in the schedule mean.
 
     Returns
     -------
     VerifiedPlan
         ``supported`` only if every check passes and the interval of the saving excludes zero.
     """
-    checks = [*_limit_checks(plan, scorer.telemetry, actions)]
     baseline = scale.totals(fleet.total)
     if plan.schedule.empty:
-        return VerifiedPlan(
-            plan, "hold", baseline, baseline, Saving(), {}, None, None, tuple(checks), plan.conflicts
-        )
+        return VerifiedPlan(plan, "hold", baseline, baseline, Saving(), {}, None, None, (), plan.conflicts)
+    checks = _limit_checks(plan, scorer.telemetry, actions)
     saved, notes, known = _scored_saving(plan, scorer, fleet, actions)
     proposer = plan.objective.get("saving_pct")
     parts = {"station_pct": _station_pct(plan, fleet, saved)} if saved else {}
@@ -226,25 +129,29 @@ def verify_sleep(
 
 
 def _scored_saving(
-    plan: Plan, scorer: SleepScorer, fleet: FleetEnergy, actions: dict[str, tuple[str, ...]]
+    plan: Plan, scorer: SleepScorer, fleet: FleetEnergy, actions: Actions
 ) -> tuple[Interval | None, list[str], bool]:
     """Return the saving [unit of the data], what was noticed, and whether the two models agree."""
     notes: list[str] = []
     agree = True
     lower = point = upper = 0.0
-    for product, modes in sorted(actions.items()):
+    for name, (product, modes) in sorted(actions.items()):
         score = scorer.score(product, modes)
         if score is None:
-            notes.append(f"{product}: too few stations asleep on the scorer's days")
+            notes.append(f"{name}: too few stations asleep on the scorer's days")
             return None, notes, False
-        exposed = _exposed(plan.schedule[plan.schedule["product"] == product], fleet)
-        proposed = float(plan.problem.options.get(f"effect:{product}", score.share))
+        if f"effect:{name}" not in plan.problem.options:
+            notes.append(f"{name}: too few stations with matched hours asleep and awake")
+            return None, notes, False
+        exposed = _exposed(plan.schedule[plan.schedule["action"] == name], fleet)
+        proposed = float(plan.problem.options[f"effect:{name}"])
         half = float(np.hypot(Z90 * score.error, abs(proposed - score.share) / 2))
         bounds = Interval(score.share - half, score.share, min(score.share + half, 1.0))
-        bounds, said = _with_equal_stamps(bounds, scorer, product, modes)
+        bounds, said = _with_other_views(bounds, scorer, product, modes)
         notes += [
-            f"{product}: matched hours say {100 * proposed:.1f} % of the station's energy, "
-            f"the regression {100 * score.share:.1f} % ({score.stations} stations, {score.hours} hours asleep)",
+            f"{name}: matched hours say {100 * proposed:.1f} % of the station's energy, "
+            f"the regression {100 * score.share:.1f} % "
+            f"({score.stations} stations, {score.hours} hours asleep)",
             *said,
         ]
         agree &= abs(proposed - score.share) <= DISAGREE and score.share < LARGEST
@@ -254,27 +161,29 @@ def _scored_saving(
     return Interval(lower, point, upper), notes, agree
 
 
-def _with_equal_stamps(
+def _with_other_views(
     bounds: Interval, scorer: SleepScorer, product: str, modes: tuple[str, ...]
 ) -> tuple[Interval, list[str]]:
-    """Widen an interval by the answer with the exports' own stamps."""
-    if scorer.offset == 0:
-        return bounds, []
-    other = scorer.score(product, modes, equal_stamps=True)
-    if other is None:
-        return bounds, []
-    wider = Interval(min(bounds.lower, other.share), bounds.point, max(bounds.upper, other.share))
-    return wider, [
-        f"{product}: with equal stamps of load and energy {100 * other.share:.1f} %, inside the interval"
-    ]
+    """Widen an interval by the same regression on the nights' hours only, and with equal stamps."""
+    views = {"in the hours of use only": (False, True)}
+    if scorer.offset:
+        views["with equal stamps of load and energy"] = (True, False)
+        views["with equal stamps, in the hours of use only"] = (True, True)
+    said = []
+    for name, (equal_stamps, same_hours) in views.items():
+        other = scorer.score(product, modes, equal_stamps=equal_stamps, same_hours=same_hours)
+        if other is not None:
+            bounds = Interval(min(bounds.lower, other.share), bounds.point, max(bounds.upper, other.share))
+            said.append(f"{product} {name}: {100 * other.share:.1f} %, inside the interval")
+    return bounds, said
 
 
 def _exposed(schedule: pd.DataFrame, fleet: FleetEnergy) -> float:
-    """Return the energy that is put to sleep [unit of the data], cells weighted by their capacity."""
+    """Return the energy that is put to sleep [unit of the data], cells weighted by their dose."""
     cells = schedule.drop_duplicates(["site_id", "unit_id", "timestamp"])
-    weight = cells.groupby(["site_id", "timestamp"])["capacity_share"].sum().reset_index()
+    weight = cells.groupby(["site_id", "timestamp"])["dose"].sum().reset_index()
     joined = weight.merge(fleet.table, on=["site_id", "timestamp"], how="left")
-    return float((joined["capacity_share"] * joined["energy"]).sum())
+    return float((joined["dose"] * joined["energy"]).sum())
 
 
 def _station_pct(plan: Plan, fleet: FleetEnergy, saved: Interval) -> float:
@@ -283,10 +192,10 @@ def _station_pct(plan: Plan, fleet: FleetEnergy, saved: Interval) -> float:
     return float(100 * saved.point / fleet.table.loc[theirs, "energy"].sum())
 
 
-def _limit_checks(plan: Plan, telemetry: Telemetry, actions: dict[str, tuple[str, ...]]) -> list[Check]:
+def _limit_checks(plan: Plan, telemetry: Telemetry, actions: Actions) -> list[Check]:
     """Re-check every limit of a plan on the cells' raw rows."""
     cells = telemetry.frame[telemetry.frame["unit_id"] != ""]
-    levers = sorted({m for modes in actions.values() for m in modes})
+    levers = sorted({m for _, modes in actions.values() for m in modes})
     schedule = plan.schedule
     once = schedule.drop_duplicates(["site_id", "unit_id", "timestamp"])
     joined = once.merge(
@@ -300,19 +209,17 @@ def _limit_checks(plan: Plan, telemetry: Telemetry, actions: dict[str, tuple[str
     ]  # fmt: skip
 
 
-def _guard(plan: Plan, products: pd.Series) -> pd.Series:
+def _guard(plan: Plan, actions: pd.Series) -> pd.Series:
     bounds = {limit.source.removeprefix("guard "): limit.value for limit in plan.problem.limits}
-    return products.map(lambda p: bounds[p]).astype(np.float64)
+    return actions.map(bounds).astype(np.float64)
 
 
 def _load_check(plan: Plan, joined: pd.DataFrame) -> Check:
-    if joined.empty:
-        return Check("prb_utilisation", True, None, None, "nothing is put to sleep")
-    excess = joined["prb_utilisation"] - _guard(plan, joined["product"])
+    excess = joined["prb_utilisation"] - _guard(plan, joined["action"])
     passed = bool((excess <= 1e-12).all())  # NaN (no such cell row) fails
     worst = float(joined["prb_utilisation"].max())
     return Check(
-        "prb_utilisation", passed, worst, float(_guard(plan, joined["product"]).max()), "load while asleep"
+        "prb_utilisation", passed, worst, float(_guard(plan, joined["action"]).max()), "load while asleep"
     )
 
 
@@ -323,8 +230,8 @@ def _other_days_check(plan: Plan, joined: pd.DataFrame, cells: pd.DataFrame, tel
     )
     planned = joined.assign(hour=np.asarray(telemetry.local(joined["timestamp"]).hour))
     planned = planned.merge(top.reset_index(), on=["site_id", "unit_id", "hour"], how="left")
-    passed = bool((planned["top"] <= _guard(plan, planned["product"]) + 1e-12).all())
-    worst = float(planned["top"].max()) if len(planned) else None
+    passed = bool((planned["top"] <= _guard(plan, planned["action"]) + 1e-12).all())
+    worst = float(planned["top"].max())
     return Check("prb_utilisation", passed, worst, None, "load at the same hour of all days in the export")
 
 
@@ -354,8 +261,6 @@ def _block_check(schedule: pd.DataFrame, cells: pd.DataFrame, telemetry: Telemet
     planned = schedule.drop_duplicates(["site_id", "unit_id", "timestamp"])[
         ["site_id", "unit_id", "timestamp"]
     ]
-    if planned.empty:
-        return Check("block length", True, None, SHORTEST_H, "nothing is put to sleep")
     present = [m for m in SLEEP_COLUMNS if m in cells]
     old = cells.loc[(cells[present] > 0.05).any(axis=1), ["site_id", "unit_id", "timestamp"]]
     both = pd.concat([planned.assign(new=1), old.assign(new=0)]).sort_values(

@@ -57,7 +57,7 @@ def verify_set_points(
     moved = any(bool((planned[n] != current[n]).any()) for n in planned)
     checks = [
         *_range_checks(plan, site, operation),
-        *(_inlet_check(limit, planned, operation, site) for limit in plan.problem.limits),
+        *(_inlet_check(limit, current, planned, operation, site) for limit in plan.problem.limits),
     ]
     if scorer is None or not moved:
         totals = (
@@ -74,7 +74,7 @@ def verify_set_points(
     after = _totals(scored.planned_kw, scored.planned_it_kw, window, site, pv)
     share = _saving_pct(scored, plan)
     checks += _balance_checks(scored, window)
-    checks.append(_plausible(share, scored))
+    checks.append(_plausible(share, scored, plan.objective.get("saving_pct", 0.0)))
     verdict: Verdict = "supported"
     if not all(c.passed for c in checks):
         verdict = "refused"
@@ -174,10 +174,12 @@ def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
         lever = str(name)
         values = rows["recommended"].to_numpy(dtype=np.float64)
         moved = values[values != rows["current"].to_numpy(dtype=np.float64)]
-        complete = bool(np.isfinite(values).all()) and not rows["timestamp"].duplicated().any()
+        complete = bool(np.isfinite(values).all()) and _covers(plan, rows["timestamp"], operation.hours)
         checks.append(Check(f"{lever}: one value per step", complete, None, None, f"{len(values)} steps"))
         if not len(moved):
             continue
+        if site.levers and lever not in site.levers:
+            checks.append(Check(f"{lever}: declared range", False, None, None, "not a permitted lever"))
         if lever in site.levers:
             low, high = site.levers[lever].lower, site.levers[lever].upper
             ok = bool((moved >= low - 1e-9).all() and (moved <= high + 1e-9).all())
@@ -195,21 +197,38 @@ def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
     return checks
 
 
-def _inlet_check(limit: Limit, planned: dict[str, FloatArray], operation: Operation, site: Site) -> Check:
+def _covers(plan: Plan, stamps: pd.Series, hours: float) -> bool:
+    """Whether there is exactly one row per step of the problem's window."""
+    start, end = pd.Timestamp(plan.problem.start), pd.Timestamp(plan.problem.end)
+    steps = pd.date_range(start, end, freq=pd.Timedelta(hours=hours), inclusive="left")
+    return len(stamps) == len(steps) and stamps.is_unique and bool(stamps.isin(steps).all())
+
+
+def _inlet_check(
+    limit: Limit,
+    current: dict[str, FloatArray],
+    planned: dict[str, FloatArray],
+    operation: Operation,
+    site: Site,
+) -> Check:
     """Compare what the hottest inlet sensor showed near the planned set-points with the limit."""
     name = f"{limit.name} {limit.sense} {limit.value:g} °C"
     air = operation.air_lever
-    if limit.name != "server_inlet_temp_c" or operation.inlet_c is None or air is None or air not in planned:
-        return Check(
-            name, True, None, limit.value, "no inlet sensor or no air lever: nothing is moved that it guards"
-        )
+    if limit.name != "server_inlet_temp_c" or not planned:
+        return Check(name, True, None, limit.value, "nothing is moved that it guards")
+    if operation.inlet_c is None:
+        warmer = air in planned and bool((planned[air] > current[air]).any())
+        note = "no inlet sensor: a warmer aisle would not be seen" if warmer else "no inlet sensor"
+        return Check(name, not (warmer and limit.sense == "max"), None, limit.value, note)
+    # the inlet follows the air set-point; without one its level near the planned set-points counts
+    guide = air if air is not None and air in planned else next(iter(planned))
     known = operation.usable & np.isfinite(operation.inlet_c)
     worst: list[float] = []
     table = pd.DataFrame(planned).drop_duplicates()
     for row in table.itertuples(index=False):
         target = dict(zip(table.columns, row, strict=True))
-        near = known & (np.abs(operation.levers[air] - target[air]) <= NEAR_K)
-        others = [n for n in target if n != air]
+        near = known & (np.abs(operation.levers[guide] - target[guide]) <= NEAR_K)
+        others = [n for n in target if n != guide]
         beside = near.copy()
         for other in others:
             beside &= np.abs(operation.levers[other] - target[other]) <= 2 * NEAR_K
@@ -218,9 +237,9 @@ def _inlet_check(limit: Limit, planned: dict[str, FloatArray], operation: Operat
             return Check(
                 name, False, None, limit.value, f"fewer than {LEAST_HOURS} steps were measured near {target}"
             )
-        offset = operation.inlet_c[chosen] - operation.levers[air][chosen]
+        shift = target[air] - operation.levers[air][chosen] if guide == air else 0.0
         side = INLET_QUANTILE if limit.sense == "max" else 1 - INLET_QUANTILE
-        worst.append(float(np.quantile(offset, side) + target[air]))
+        worst.append(float(np.quantile(operation.inlet_c[chosen] + shift, side)))
     error = site.limits.sensor_error_k
     if limit.sense == "max":
         extreme = max(worst) + error
@@ -258,20 +277,21 @@ def _balance_checks(scored: Scored, window: Operation) -> list[Check]:
     ]
 
 
-def _plausible(share: Interval, scored: Scored) -> Check:
+def _plausible(share: Interval, scored: Scored, claimed: float) -> Check:
     """Refuse what no mechanism in the site's own data carries."""
     it, rest = scored.parts_kw["it"], scored.parts_kw["cooling"] + scored.parts_kw["power_chain"]
     mechanism = (
         "IT power falls with air temperature" if it > rest else "cooling needs less at these set-points"
     )
     shown = share.point <= MECHANISM_PCT or share.lower > 0
-    ok = share.point <= IMPOSSIBLE_PCT and shown
+    largest = max(share.point, claimed)
+    ok = largest <= IMPOSSIBLE_PCT and shown
     note = (
         f"mechanism in the data: {mechanism}"
         if share.point > MECHANISM_PCT
         else "small enough to need no special mechanism"
     )
-    return Check("plausible saving", ok, share.point, IMPOSSIBLE_PCT, note)
+    return Check("plausible saving", ok, largest, IMPOSSIBLE_PCT, note)
 
 
 def _notes(scored: Scored, window: Operation) -> tuple[str, ...]:

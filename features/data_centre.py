@@ -79,8 +79,16 @@ def recipe_for(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate) ->
     Raises
     ------
     InsufficientDataError
-        An estimate without load and without weather would be a guess.
+        An estimate without load and without weather would be a guess; a forecast cannot be finer
+        than the export.
     """
+    if task == "forecast" and telemetry.interval > HORIZON:
+        raise InsufficientDataError(
+            "E-FORECAST-STEP",
+            f"steps of {telemetry.interval} are longer than the {HORIZON} that a forecast looks ahead",
+            ", ".join(telemetry.site_ids[:3]),
+            "export hourly values",
+        )
     wanted = (*WEATHER, *LEVERS, *LOADS, *(PLANT if task == "estimate" else ()))
     columns = tuple(c for c in wanted if c != quantity and telemetry.has(c))
     if task == "estimate" and not columns:
@@ -121,7 +129,15 @@ def build(telemetry: Telemetry, recipe: Recipe) -> FeatureFrame:
             ", ".join(telemetry.site_ids[:3]),
             "export these columns too, or train a model on such exports",
         )
-    parts = [_build_site(telemetry, site, recipe) for site in telemetry.site_ids]
+    sites = [s for s in telemetry.site_ids if len(telemetry.site_series(s))]
+    if not sites:
+        raise ModelError(
+            "E-MODEL-INPUTS",
+            "the export holds rows of units only, none of the site itself",
+            ", ".join(telemetry.site_ids[:3]),
+            "export the site's own meters too",
+        )
+    parts = [_build_site(telemetry, site, recipe) for site in sites]
     keys, inputs, target, past = (pd.concat([p[i] for p in parts], ignore_index=True) for i in range(4))
     return FeatureFrame(keys=keys, X=inputs, quantity=recipe.quantity, y=target["y"], baselines=past)
 

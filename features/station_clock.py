@@ -42,15 +42,20 @@ class ClockOffset:
         """Return the finding to report; None where the clocks agree."""
         if self.intervals == 0:
             return None
+        shown = (
+            f"correlation within {self.stations} stations {self.correlation:.2f}, "
+            f"{self.correlation_unshifted:.2f} with equal stamps; "
+            f"{100 * self.majority:.0f} % of the stations agree"
+            if self.stations
+            else "as in the training exports; these hold too few energies to tell"
+        )
         minutes = abs(self.intervals) * telemetry.interval / pd.Timedelta(minutes=1)
         side = "later" if self.intervals > 0 else "earlier"
         return DataIssue(
             "D-STATION-CLOCK",
             "warning",
-            f"prb_utilisation against the energy of {self.stations} stations",
-            f"energy goes with the load stamped {minutes:g} min {side}: correlation within stations "
-            f"{self.correlation:.2f}, {self.correlation_unshifted:.2f} with equal stamps; "
-            f"{100 * self.majority:.0f} % of the stations agree",
+            "prb_utilisation against the energy",
+            f"energy goes with the load stamped {minutes:g} min {side}: {shown}",
             "check whether one export stamps the start and the other the end of the interval",
             "the load of an energy row is taken from the stamp that fits; the exports are not changed",
             rows=int((telemetry.frame["unit_id"] != "").sum()),

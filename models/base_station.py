@@ -10,7 +10,7 @@ from features.base_station import LOAD, TEXT_COLUMNS, build
 from features.errors import ModelError
 from features.frame import FeatureFrame
 from features.issues import DataIssue
-from features.station_clock import find_clock_offset
+from features.station_clock import ClockOffset, find_clock_offset
 from features.telemetry import Telemetry
 from models.prediction import Prediction, Task
 from models.station_power import StationModel
@@ -56,15 +56,15 @@ class BaseStationBundle:
         return predictions, issues
 
     def features(self, telemetry: Telemetry, quantity: str) -> tuple[FeatureFrame, list[DataIssue]]:
-        """Return the features of `quantity`, with the clock offset that these exports show.
+        """Return the features of `quantity`, with the clock offset that these exports show."""
+        clock = self.clock(telemetry, quantity)
+        issue = clock.issue(telemetry)
+        return build(telemetry, quantity, clock.intervals), [issue] if issue else []
 
-        Exports without energies show none; then the offset of the training exports is taken.
-        """
-        model = self.models[quantity]
+    def clock(self, telemetry: Telemetry, quantity: str) -> ClockOffset:
+        """Return the clock offset of these exports; that of the training exports where they show none."""
         seen = find_clock_offset(telemetry, quantity)
-        offset = seen.intervals if seen.stations else model.offset
-        issue = seen.issue(telemetry)
-        return build(telemetry, quantity, offset), [issue] if issue else []
+        return seen if seen.stations else ClockOffset(self.models[quantity].offset)
 
     def _check(self, telemetry: Telemetry) -> None:
         if telemetry.kind != "base-station":

@@ -136,6 +136,8 @@ def _best_alpha(grams: FloatArray, moments: FloatArray, alphas: tuple[float, ...
     With the sums of squares of the held-out blocks constant, the error of coefficients b is
     b'Gb - 2 b'm of those blocks: no row is needed.
     """
+    if len(grams) < 2:
+        return max(alphas)  # nothing can be held out: shrink most
     folds = np.arange(len(grams)) % CV_FOLDS
     identity = np.eye(grams.shape[1])
     errors = np.zeros(len(alphas))

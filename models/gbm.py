@@ -8,7 +8,7 @@ from typing import Self
 import lightgbm as lgb
 import numpy as np
 
-from features.errors import ModelError
+from features.errors import InsufficientDataError, ModelError
 from features.frame import FeatureFrame, FloatArray
 from models.baselines import Linear, check_hash
 
@@ -161,9 +161,22 @@ class Anchored:
         self.column = column
 
     def fit(self, frame: FeatureFrame) -> Self:
-        """Fit the inner model on the rows that have a reference."""
+        """Fit the inner model on the rows that have a reference.
+
+        Raises
+        ------
+        InsufficientDataError
+            There are none.
+        """
         known = frame.measured()
         known = known.rows(known.X[self.column].notna().to_numpy())
+        if not len(known):
+            raise InsufficientDataError(
+                "E-ANCHOR-ROWS",
+                f"no row of {frame.quantity} has measured values in the week before it",
+                frame.quantity,
+                "export the meter at every step",
+            )
         self.inner.fit(replace(known, y=known.y - known.X[self.column]))  # type: ignore[operator]
         return self
 

@@ -52,6 +52,11 @@ class LeverEvidence:
             )
         if self.sd_k < 0.05:
             return f"{self.lever} never moved ({self.low_c:g} °C): nothing about its effect can be learned"
+        if self.free_sd_k >= LEAST_FREE_SD_K:
+            return (
+                f"{self.lever} was moved only {self.moves} times ({LEAST_MOVES} are needed): its effect "
+                "cannot be told from chance"
+            )
         return (
             f"{self.lever} followed weather and calendar (only {self.free_sd_k:.2f} K of {self.sd_k:.1f} K "
             "are independent of them): its effect cannot be told from theirs"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from features.data_centre import Recipe
+from features.data_centre import LOADS, Recipe
 from features.frame import FeatureFrame
 from features.operation import BoolArray
 from models.baselines import Linear
@@ -48,7 +48,9 @@ class Domain:
         low, high = np.array([self.low[n] for n in names]), np.array([self.high[n] for n in names])
         outside = np.less(X, low) | np.greater(X, high)
         enough = np.isfinite(X).mean(axis=1) >= 0.5 if names else np.ones(len(frame), dtype=bool)
-        inside: BoolArray = ~outside.any(axis=1) & enough
+        loads = [names.index(n) for n in LOADS if n in names]
+        loaded = np.isfinite(X[:, loads]).any(axis=1) if loads else np.ones(len(frame), dtype=bool)
+        inside: BoolArray = ~outside.any(axis=1) & enough & loaded
         return inside
 
 

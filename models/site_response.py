@@ -21,6 +21,13 @@ from models.lever_basis import LeverBasis
 
 LEAST_ROWS = 24 * 28
 """Four weeks of hours: below this the weekly rhythm of work cannot be told from a response."""
+
+
+def least_rows(operation: Operation) -> int:
+    """Return `LEAST_ROWS` in steps of the operation; finer steps do not make time longer."""
+    return round(LEAST_ROWS / min(operation.hours, 1.0))
+
+
 DRAWS = 60
 ALPHAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 """Penalties of a surface, chosen on held-out weeks."""
@@ -88,12 +95,13 @@ def fit_it_response(operation: Operation, rows: BoolArray, basis: LeverBasis, se
     log_it = np.log(np.where(operation.it_kw > 0, operation.it_kw, np.nan))
     valid = rows & np.isfinite(terms).all(axis=1) & np.isfinite(log_it)
     pair = np.concatenate([[False], valid[1:] & valid[:-1]])
-    if pair.sum() < LEAST_ROWS:
+    least = least_rows(operation)
+    if pair.sum() < least:
         raise InsufficientDataError(
             "E-RESPONSE-ROWS",
             f"{int(pair.sum())} neighbouring steps are too few to tell work from temperature",
             operation.site_id,
-            f"export at least {LEAST_ROWS} hours without gaps",
+            f"export at least {2 * least} steps without gaps: every model learns from half of the weeks",
         )
     rho = _autocorrelation(terms, log_it, valid, pair)
     now = np.flatnonzero(pair)
@@ -122,7 +130,8 @@ def _huber_weights(X: FloatArray, y: FloatArray, rounds: int = 4) -> FloatArray:
         centred = y - np.average(y, weights=weights)
         coefficients = np.linalg.solve(Xw.T @ X + penalty, Xw.T @ centred)
         residual = np.abs(centred - X @ coefficients)
-        spread = 1.4826 * np.median(residual)
+        # a meter that repeats its value in most steps has a median of zero
+        spread = 1.4826 * np.median(residual) or max(float(residual.std()), 1e-12)
         weights = np.minimum(1.0, _HUBER_SD * spread / np.maximum(residual, 1e-12))
     return weights
 
@@ -149,12 +158,13 @@ def fit_surface(
     steady = basis.surface_terms(operation, operation.it_kw)
     terms = np.column_stack([steady, basis.transient_terms(operation)])
     valid &= np.isfinite(terms).all(axis=1)
-    if valid.sum() < LEAST_ROWS:
+    least = least_rows(operation)
+    if valid.sum() < least:
         raise InsufficientDataError(
             "E-SURFACE-ROWS",
             f"{int(valid.sum())} usable steps are too few",
             operation.site_id,
-            f"export at least {LEAST_ROWS} steps with set-points, weather and power",
+            f"export at least {2 * least} steps with set-points, weather and power",
         )
     transient = terms.shape[1] - steady.shape[1]
     fit = fit_block_ridge(
@@ -194,7 +204,9 @@ def fit_chain(operation: Operation, rows: BoolArray) -> ChainLoss:
         return ChainLoss(0.0, 0.0, 0.0)
     rest = (operation.facility_kw - operation.it_kw - operation.cooling_kw)[rows]
     it = operation.it_kw[rows]
-    centre, spread = it.mean(), max(float(it.std()), 1e-9)
+    centre, spread = it.mean(), float(it.std())
+    if spread <= 1e-6 * centre:  # a load that never changes says nothing about the slope
+        return ChainLoss(float(rest.mean()), 0.0, 0.0)
     c, b, a = np.polyfit((it - centre) / spread, rest, 2)
     return ChainLoss(
         float(a - b * centre / spread + c * (centre / spread) ** 2),
@@ -277,6 +289,13 @@ def fit_site_response(operation: Operation, rows: BoolArray, seed: int) -> SiteR
         Too few rows.
     """
     rows = rows & operation.usable
+    if rows.sum() < least_rows(operation):
+        raise InsufficientDataError(
+            "E-RESPONSE-ROWS",
+            f"{int(rows.sum())} fully measured steps in every other week are too few",
+            operation.site_id,
+            f"export at least {2 * least_rows(operation)} steps without gaps",
+        )
     basis = LeverBasis.learn(operation, rows)
     inlet = None
     if operation.inlet_c is not None:

@@ -16,7 +16,7 @@ from features.errors import InsufficientDataError
 from features.frame import FloatArray
 from features.operation import AIR_LEVERS, TRANSIENT_STEPS, BoolArray, Operation
 from models.block_ridge import BlockRidge, fit_block_ridge
-from models.site_response import DRAWS, LEAST_ROWS, ChainLoss, fit_chain
+from models.site_response import DRAWS, ChainLoss, fit_chain, least_rows
 
 MEMBERS = 8
 """Trees are fitted on this many draws of weeks; their spread is the scorer's uncertainty."""
@@ -188,6 +188,13 @@ def fit_site_scorer(operation: Operation, rows: BoolArray, seed: int) -> SiteSco
         Too few rows.
     """
     rows = rows & operation.usable
+    if not rows.any():
+        raise InsufficientDataError(
+            "E-SCORER-ROWS",
+            "no step of the second model's weeks is fully measured",
+            operation.site_id,
+            f"export at least {2 * least_rows(operation)} steps without gaps",
+        )
     return SiteScorer(
         _fit_broken_line(operation, rows, seed), _fit_trees(operation, rows, seed), fit_chain(operation, rows)
     )
@@ -211,14 +218,17 @@ def _fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> Broken
     valid = rows & np.concatenate([[False], rows[:-1]]) & np.isfinite(change)
     X = np.column_stack([moves, *later, hour])
     valid &= np.isfinite(X).all(axis=1)
-    if valid.sum() < LEAST_ROWS:
+    least = least_rows(operation)
+    if valid.sum() < least:
         raise InsufficientDataError(
             "E-SCORER-ROWS",
             f"{int(valid.sum())} neighbouring steps are too few for the second model",
             operation.site_id,
-            f"export at least {2 * LEAST_ROWS} steps without gaps",
+            f"export at least {2 * least} steps without gaps",
         )
-    spread = 1.4826 * np.nanmedian(np.abs(change[valid] - np.nanmedian(change[valid])))
+    moved = np.abs(change[valid] - np.median(change[valid]))
+    # a meter that repeats its value in most steps has a median of zero
+    spread = 1.4826 * np.median(moved) or max(float(moved.std()), 1e-12)
     weights = np.minimum(1.0, 3.0 * spread / np.maximum(np.abs(change[valid]), 1e-12))
     fit = fit_block_ridge(
         X[valid], change[valid], operation.week[valid], alpha=1e-5, draws=DRAWS, seed=seed, weights=weights

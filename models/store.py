@@ -146,6 +146,7 @@ def load(directory: Path) -> tuple[ModelCard, dict[str, str]]:
     try:
         raw = json.loads((directory / CARD).read_text(encoding="utf-8"))
         card = _card(raw)
+        digests = {str(name): str(digest) for name, digest in card.files.items()}
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(
             "E-MODEL-MISSING",
@@ -153,7 +154,7 @@ def load(directory: Path) -> tuple[ModelCard, dict[str, str]]:
             str(directory),
             "run: advisor train PATH --out MODEL_DIR",
         ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
             "E-MODEL-CARD", f"card.json is damaged: {error}", str(directory), "train again"
         ) from None
@@ -161,7 +162,7 @@ def load(directory: Path) -> tuple[ModelCard, dict[str, str]]:
         raise ModelError(
             "E-MODEL-FORMAT", f"format {card.format} is not {FORMAT}", str(directory), "train again"
         )
-    files = {name: _checked(directory / Path(name).name, digest) for name, digest in card.files.items()}
+    files = {name: _checked(directory / Path(name).name, digest) for name, digest in digests.items()}
     if seal(card, files).model_id != card.model_id:
         raise ModelError(
             "E-MODEL-DAMAGED", "card.json does not match its own id", str(directory), "train again"

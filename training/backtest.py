@@ -2,42 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import pandas as pd
-
 from features.telemetry import Telemetry
 from models.bundle import Progress
-
-BACKTEST_COLUMNS = (
-    "problem", "split", "quantity", "model", "ours", "n", "mae", "mape", "wmape", "cv_rmse", "nmbe",
-    "coverage", "nominal", "width",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Backtest:
-    """Result of a backtest.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        `BACKTEST_COLUMNS`: one row per problem, split, quantity and model. ``mae`` is in the
-        quantity's unit, ``mape``, ``wmape``, ``cv_rmse``, ``nmbe`` and interval ``width`` in %,
-        ``coverage`` and ``nominal`` in 0..1 (NaN for models without interval).
-    notes : tuple of str
-        What was split how, and what is not comparable.
-    provenance : dict
-        Data span and hash, versions, seed.
-    """
-
-    table: pd.DataFrame
-    notes: tuple[str, ...]
-    provenance: dict[str, str]
-
-    def __post_init__(self) -> None:
-        if tuple(self.table.columns) != BACKTEST_COLUMNS:
-            raise ValueError(f"the table must have the columns {BACKTEST_COLUMNS}")
+from training.base_station import backtest as backtest_base_stations
+from training.data_centre import backtest as backtest_data_centres
+from training.result import Backtest
 
 
 def backtest(
@@ -50,7 +19,5 @@ def backtest(
     features.errors.InsufficientDataError
         Too little data to hold any back.
     """
-    from training import base_station, data_centre  # noqa: PLC0415 - they import the types above
-
-    family = data_centre if telemetry.kind == "data-centre" else base_station
-    return family.backtest(telemetry, target=target, seed=seed, progress=progress)
+    family = backtest_data_centres if telemetry.kind == "data-centre" else backtest_base_stations
+    return family(telemetry, target=target, seed=seed, progress=progress)

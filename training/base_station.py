@@ -20,7 +20,7 @@ from models.gbm import GbmParameters
 from models.station_config import PARAMETERS, ConfigModel, measured
 from models.station_power import CORRECTION, StationModel
 from models.store import ModelCard, package_versions
-from training.backtest import Backtest
+from training.result import Backtest
 from training.station_backtest import backtest_quantity, provenance, table_of
 from training.station_power import COVERAGE, Stage, fit_station_model
 

@@ -24,8 +24,8 @@ from models.quantity import QuantityModel
 from models.site_response import fit_site_response
 from models.site_scorer import fit_site_scorer
 from models.store import ModelCard, package_versions, seal
-from training.backtest import BACKTEST_COLUMNS, Backtest
 from training.choose import NOMINAL, choose, residuals_of
+from training.result import BACKTEST_COLUMNS, Backtest
 from training.tune import tune_gbm
 
 HELD_BACK = 0.15

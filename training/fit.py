@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from features.telemetry import Telemetry
 from models.bundle import Bundle, Progress
-from training import base_station, data_centre
+from training.base_station import fit as fit_base_stations
+from training.data_centre import fit as fit_data_centres
 
 
 def fit_bundle(
@@ -32,5 +33,5 @@ def fit_bundle(
     features.errors.InsufficientDataError
         The data support no model; the message says what is missing.
     """
-    family = data_centre if telemetry.kind == "data-centre" else base_station
-    return family.fit(telemetry, target=target, trials=trials, seed=seed, progress=progress)
+    family = fit_data_centres if telemetry.kind == "data-centre" else fit_base_stations
+    return family(telemetry, target=target, trials=trials, seed=seed, progress=progress)

@@ -25,7 +25,7 @@ from models.prediction import Prediction
 from models.station_config import PARAMETERS, leave_one_product_out, measured, trend_frame
 from models.station_fingerprint import BoolArray
 from models.store import package_versions
-from training.backtest import BACKTEST_COLUMNS
+from training.result import BACKTEST_COLUMNS
 from training.station_power import COVERAGE, Stage, first_stage, fit_station_model, hold_out
 
 OURS = "configuration + own meter"

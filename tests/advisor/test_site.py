@@ -65,7 +65,6 @@ def test_a_sound_file_is_read_and_nothing_is_defaulted_that_costs_money_or_safet
         ("lower = 18.0", "lower = 28.0", "levers.zone_set_point_c", "above upper"),
         ("lower = 18.0", "lower = nan", "levers.zone_set_point_c.lower", "finite"),
         ("upper = 27.0", "upper = 27.0\nstep = 0.0", "levers.zone_set_point_c.step", "greater than 0"),
-        ("[limits]", "[limits]\npue_max = 0.9", "limits.pue_max", "greater than or equal to 1"),
         ("[limits]", "[limits]\nsensor_error_k = -1.0", "limits.sensor_error_k", "greater than"),
         ('"data-centre"', '"factory"', "kind", "data-centre"),
         ('kind = "data-centre"', 'country = "China"', "country", "pattern"),

@@ -1,0 +1,320 @@
+"""The command line: parse, call one use case, print its outcome, turn errors into exit codes.
+
+Data goes to standard output, progress and log to standard error. Exit codes: 0 done, 1 something
+failed, 2 usage or configuration, 3 data unusable, 130 interrupted. Verbs import what they need when
+they run, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from features.errors import AdvisorError, UsageError
+
+if TYPE_CHECKING:
+    from app.service.outcome import Outcome
+    from app.service.reading import Exports
+
+    Done = tuple[Outcome, Callable[[], str]]
+    """An outcome and how to put it in words."""
+
+KINDS = ("data-centre", "base-station")
+TASKS = ("estimate", "forecast")
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose complaints are `UsageError`, so that ``--json`` holds for them too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("E-USAGE", message, self.prog, f"see: {self.prog} --help")
+
+
+# -- verbs ---------------------------------------------------------------------------------------
+def _exports(args: argparse.Namespace) -> Exports:
+    from app.service.reading import Exports
+
+    return Exports(tuple(args.paths), args.kind, args.mapping, args.time_zone)
+
+
+def _demo(args: argparse.Namespace) -> Done:
+    from app import text
+    from app.progress import shown
+    from app.service.demo import demo
+
+    with shown("demo") as progress:
+        outcome = demo(args.out, seed=args.seed, progress=progress)
+    return outcome, lambda: text.demo(outcome)
+
+
+def _check(args: argparse.Namespace) -> Done:
+    from app import text
+    from app.service.check import check
+
+    outcome = check(_exports(args), out=args.out)
+    return outcome, lambda: text.check(outcome)
+
+
+def _train(args: argparse.Namespace) -> Done:
+    from app import text
+    from app.progress import shown
+    from app.service.train import train
+
+    with shown("train") as progress:
+        outcome = train(
+            _exports(args),
+            out=args.out,
+            target=args.target,
+            trials=args.tune,
+            seed=args.seed,
+            progress=progress,
+        )
+    return outcome, lambda: text.train(outcome)
+
+
+def _backtest(args: argparse.Namespace) -> Done:
+    from app import text
+    from app.progress import shown
+    from app.service.backtest import backtest_exports
+
+    with shown("backtest") as progress:
+        outcome = backtest_exports(
+            _exports(args), out=args.out, target=args.target, seed=args.seed, progress=progress
+        )
+    return outcome, lambda: text.backtest(outcome)
+
+
+def _predict(args: argparse.Namespace) -> Done:
+    from app import text
+    from app.service.predict import predict
+
+    outcome = predict(_exports(args), model=args.model, out=args.out, task=args.task)
+    return outcome, lambda: text.predict(outcome)
+
+
+def _advise(args: argparse.Namespace) -> Done:
+    from app import text
+    from app.progress import shown
+    from app.service.advise import advise_exports
+
+    with shown("advise") as progress:
+        outcome = advise_exports(
+            _exports(args),
+            model=args.model,
+            site_file=args.site,
+            start=args.start,
+            end=args.end,
+            out=args.out,
+            seed=args.seed,
+            progress=progress,
+        )
+    return outcome, lambda: text.advise(outcome)
+
+
+def _measures(args: argparse.Namespace) -> Done:
+    from app import text
+    from app.service.measures import list_measures
+
+    outcome = list_measures(args.id)
+    return outcome, lambda: text.measures(outcome, whole=args.id is not None)
+
+
+def _doctor(args: argparse.Namespace) -> Done:
+    del args
+    from app import text
+    from app.service.doctor import doctor
+
+    outcome = doctor()
+    return outcome, lambda: text.doctor(outcome)
+
+
+# -- the parser ----------------------------------------------------------------------------------
+def _trials(text: str) -> int:
+    try:
+        trials = int(text)
+    except ValueError:
+        trials = -1
+    if trials < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of trials (0, 1, 2, ...)")
+    return trials
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``advisor``."""
+    parser = _Parser(
+        prog="advisor",
+        description="Data-centre and 5G energy-efficiency advisor: exports in, verified advice with "
+        "intervals out.",
+        epilog="Exit codes: 0 done, 1 something failed, 2 usage or configuration, 3 data unusable.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="VERB", required=True, title="verbs", parser_class=_Parser
+    )
+    _add_exports_verbs(verbs)
+    demo = _verb(verbs, "demo", _demo, "make two sample sites, train, advise, and write their reports")
+    demo.add_argument(
+        "--out", type=Path, default=Path("advisor-demo"), metavar="DIR", help="default: ./advisor-demo"
+    )
+    _add_seed(demo, 7)
+    measures = _verb(verbs, "measures", _measures, "the catalogue of official measures")
+    measures.add_argument("id", nargs="?", metavar="ID", help="show one measure in full")
+    _verb(verbs, "doctor", _doctor, "is this installation sound?")
+    return parser
+
+
+def _add_exports_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
+    """Add the verbs that read exports."""
+    check = _reader(verbs, "check", _check, "recognise, convert and judge exports")
+    check.add_argument(
+        "--out", type=Path, metavar="DIR", help="write mapping.toml, telemetry.parquet and issue lists"
+    )
+
+    train = _reader(verbs, "train", _train, "fit and calibrate every model that the exports allow")
+    train.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
+    train.add_argument("--target", metavar="COLUMN", help="predict this canonical column only")
+    train.add_argument(
+        "--tune", type=_trials, default=0, metavar="TRIALS", help="search hyper-parameters (default 0: no)"
+    )
+    _add_seed(train)
+
+    backtest = _reader(verbs, "backtest", _backtest, "errors on withheld time and sites, beside baselines")
+    backtest.add_argument("--out", type=Path, metavar="DIR", help="write backtest.csv and backtest.json")
+    backtest.add_argument("--target", metavar="COLUMN", help="judge this canonical column only")
+    _add_seed(backtest)
+
+    predict = _reader(verbs, "predict", _predict, "predict with intervals")
+    predict.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
+    predict.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv or .parquet")
+    predict.add_argument(
+        "--task", choices=TASKS, default="estimate", help="estimate: load known; forecast: past only"
+    )
+
+    advise = _reader(verbs, "advise", _advise, "plan, verify, rank actions, and write the report")
+    advise.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
+    advise.add_argument("--site", type=Path, metavar="FILE.toml", help="what the site declares")
+    advise.add_argument("--start", metavar="T", help="first moment; without offset: local time of the site")
+    advise.add_argument("--end", metavar="T", help="end, exclusive")
+    advise.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _add_seed(advise)
+
+
+class _Version(argparse.Action):
+    """``--version``: looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"advisor {version('energy-advisor')}\n")
+        parser.exit()
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[_Parser],
+    name: str,
+    run: Callable[[argparse.Namespace], Done],
+    says: str,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+    verb.add_argument("--json", action="store_true", help="print the outcome, or the error, as JSON")
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _reader(
+    verbs: argparse._SubParsersAction[_Parser],
+    name: str,
+    run: Callable[[argparse.Namespace], Done],
+    says: str,
+) -> argparse.ArgumentParser:
+    verb = _verb(verbs, name, run, says)
+    verb.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="export files, or folders of exports that belong together",
+    )
+    verb.add_argument("--kind", choices=KINDS, help="default: recognised from the columns")
+    verb.add_argument(
+        "--mapping", type=Path, metavar="FILE", help="mapping.toml, as `advisor check` wrote it"
+    )
+    verb.add_argument("--time-zone", metavar="ZONE", help="zone of the stamps: an IANA name or +HH:MM")
+    return verb
+
+
+def _add_seed(verb: argparse.ArgumentParser, default: int = 0) -> None:
+    verb.add_argument("--seed", type=int, default=default, metavar="N", help=f"default {default}")
+
+
+# -- running -------------------------------------------------------------------------------------
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments, as_json="--json" in arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader went away (for example `| head`); nothing more may be written, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+
+
+def _run(arguments: list[str], *, as_json: bool) -> int:
+    try:
+        args = build_parser().parse_args(arguments)
+        outcome, words = args.run(args)
+        _print(_json(outcome) if as_json else words())
+    except AdvisorError as error:
+        return _report(error, as_json)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # the last resort: say where the traceback lies
+        return _report(_unforeseen(error), as_json)
+    return int(outcome.exit_code)
+
+
+def _report(error: AdvisorError, as_json: bool) -> int:
+    if as_json:
+        import json
+
+        _print(json.dumps({"error": error.to_dict()}, ensure_ascii=False, indent=2))
+    else:
+        sys.stderr.write(f"{error}\n")
+    return error.exit_code
+
+
+def _unforeseen(error: Exception) -> AdvisorError:
+    """Keep the traceback in a file and return what the user is told."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="advisor-error-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.write("".join(traceback.format_exception(error)))
+    return AdvisorError(
+        "E-INTERNAL",
+        f"an unforeseen {type(error).__name__}: this is a fault of the program, not of your data",
+        log.name,
+        "please report it with that log file",
+    )
+
+
+def _json(outcome: Outcome) -> str:
+    from app.writing import to_json
+
+    return to_json(outcome.to_dict())
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+    sys.stdout.flush()

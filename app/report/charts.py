@@ -1,0 +1,159 @@
+"""Charts as inline SVG: text stays text, colours follow the page's light or dark theme."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.dates
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from app import wording
+from features.frame import FloatArray
+
+# Stand-ins that are replaced by the page's CSS variables after drawing.
+SERIES, SECOND, MEASURED, INK, DIVIDER = "#0067a5", "#a3440b", "#16202b", "#4b5866", "#cbd3db"
+_VARIABLES = {
+    SERIES: "var(--series)",
+    SECOND: "var(--series2)",
+    MEASURED: "var(--ink)",
+    INK: "var(--ink2)",
+    DIVIDER: "var(--divider)",
+}
+WIDE, NARROW = (14.4, 3.7), (4.6, 3.3)
+"""Figure sizes [inch]: the page shows one of the two, so that text stays readable on a phone."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart in two widths, with its title, a sentence that says the same, and what it shows."""
+
+    title: str
+    summary: str
+    wide: str
+    narrow: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values over local time: a prediction with its band, and what was measured.
+
+    Parameters
+    ----------
+    stamps : pandas.DatetimeIndex
+        Local time.
+    measured, point, lower, upper : numpy.ndarray, shape (rows,)
+        Values [unit].
+    unit, name : str
+    """
+
+    stamps: pd.DatetimeIndex
+    measured: FloatArray
+    point: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    unit: str
+    name: str
+
+
+def predicted_against_measured(series: Series, title: str, summary: str, nominal: float) -> Chart:
+    """Return the chart of a prediction, its band and the measured values."""
+    times = series.stamps.tz_localize(None).to_numpy()
+
+    def draw(axes: Axes) -> None:
+        band = f"{wording.percent(nominal)} interval"
+        axes.fill_between(
+            times, series.lower, series.upper, color=SERIES, alpha=0.22, linewidth=0, label=band
+        )
+        axes.plot(times, series.point, color=SERIES, linewidth=1.4, label="predicted")
+        axes.plot(
+            times, series.measured, color=MEASURED, linewidth=1.0, linestyle=(0, (3, 1.5)), label="measured"
+        )
+        axes.set_ylabel(f"{series.name} [{wording.unit(series.unit) or '1'}]")
+
+    return _chart(title, summary, draw)
+
+
+def set_points(
+    times: pd.DatetimeIndex,
+    lines: dict[str, tuple[FloatArray, FloatArray]],
+    unit: str,
+    title: str,
+    summary: str,
+) -> Chart:
+    """Return the chart of set-points: recommended as a line, current dashed, per lever.
+
+    Parameters
+    ----------
+    times : pandas.DatetimeIndex
+        Local time.
+    lines : dict
+        Lever -> (current, recommended) [unit].
+    """
+    stamps: npt.NDArray[np.datetime64] = times.tz_localize(None).to_numpy()
+
+    def draw(axes: Axes) -> None:
+        for (name, (now, then)), colour in zip(lines.items(), cycle((SERIES, SECOND)), strict=False):
+            common: dict[str, Any] = {"where": "post", "color": colour}
+            axes.step(stamps, then, linewidth=1.8, label=f"{name}, recommended", **common)
+            axes.step(stamps, now, linewidth=1.2, linestyle=(0, (3, 2)), label=f"{name}, now", **common)
+        axes.set_ylabel(f"set-point [{wording.unit(unit)}]")
+        axes.margins(y=0.15)
+
+    return _chart(title, summary, draw)
+
+
+def _chart(title: str, summary: str, draw: Callable[[Axes], None]) -> Chart:
+    name = re.sub(r"\W+", "-", title.lower())
+    return Chart(title, summary, _svg(draw, WIDE, f"{name}-wide"), _svg(draw, NARROW, f"{name}-narrow"))
+
+
+def _svg(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str) -> str:
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none", "text.parse_math": False, "svg.hashsalt": "energy-advisor",
+        "font.size": 12, "axes.edgecolor": DIVIDER, "axes.labelcolor": INK, "xtick.color": INK,
+        "ytick.color": INK, "text.color": INK,
+    }  # fmt: skip
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=size, layout="constrained", facecolor="none")
+        axes = figure.add_subplot(facecolor="none")
+        draw(axes)
+        axes.margins(x=0.01)
+        axes.grid(axis="y", color=DIVIDER, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(length=0)
+        dates: Any = matplotlib.dates  # partly without types
+        locator = dates.AutoDateLocator(minticks=3, maxticks=8 if size is WIDE else 5)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+        handles = axes.get_legend_handles_labels()[0]
+        columns = len(handles) if size is WIDE else 1 + (len(handles) > 1)
+        figure.legend(loc="outside upper left", ncols=columns, frameon=False, handlelength=2.2)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return _for_page(text.getvalue(), prefix)
+
+
+def _for_page(svg: str, prefix: str) -> str:
+    """Return the bare ``<svg>`` element with theme colours, the page's font and ids of its own."""
+    body = svg[svg.index("<svg") :]
+    # matplotlib's own style rule is written for "*" and would reach the whole page
+    body = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, variable)
+    body = re.sub(r"font-family: [^;\"]*;? ?", "", body)
+    body = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", body)
+    body = re.sub(r' xmlns(:xlink)?="[^"]*"', "", body)
+    body = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", body, count=1)
+    body = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 role="img"', body, count=1)
+    return re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", body)

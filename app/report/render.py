@@ -1,0 +1,33 @@
+"""From the page's values to one self-contained HTML file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.report.charts import Chart
+from app.report.page import Page
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML; everything but our own drawings is escaped."""
+    environment = Environment(
+        loader=PackageLoader("app.report", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    drawn = replace(
+        page,
+        plan_charts=tuple(_drawn(c) for c in page.plan_charts),
+        fit_charts=tuple(_drawn(c) for c in page.fit_charts),
+    )
+    return environment.get_template("report.html.jinja").render(page=drawn)
+
+
+def _drawn(chart: Chart) -> Chart:
+    # matplotlib escapes the text that it draws; the rest of the SVG is its own
+    return replace(chart, wide=Markup(chart.wide), narrow=Markup(chart.narrow))  # noqa: S704

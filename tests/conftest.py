@@ -1,0 +1,78 @@
+"""A stranger's machine: a copy of the tree, a clean environment, and the README's first command."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LEFT_OUT = shutil.ignore_patterns(
+    ".*", "__pycache__", "venv", "build", "dist", "out", "advisor-demo", "*.egg-info"
+)
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A copy of the tree in another folder, and an environment into which it was installed.
+
+    The environment sees the libraries of the one that runs the tests (a network may be absent), but
+    our packages come from what ``pip install .`` put there.
+    """
+
+    folder: Path
+    venv: Path
+    environment: dict[str, str]
+    first: subprocess.CompletedProcess[str]
+
+    def bash(self, script: str, timeout: int = 300) -> subprocess.CompletedProcess[str]:
+        """Run a script in the copy of the tree."""
+        return run_bash(script, self.folder, self.environment, timeout)
+
+
+def run_bash(
+    script: str, folder: Path, environment: dict[str, str], timeout: int = 300
+) -> subprocess.CompletedProcess[str]:
+    """Run a bash script that stops at its first error."""
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env=environment, timeout=timeout,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def readme_blocks() -> list[str]:
+    """Return the bash blocks of the README, in order."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"^```bash\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
+    """Run the README's first command as a stranger would."""
+    base = tmp_path_factory.mktemp("stranger")
+    folder, venv = base / "copy", base / "venv"
+    shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    packages = next(venv.glob("lib/python*/site-packages"))
+    # a plain path line: libraries are found, but .pth files of that folder (editable installs) are not
+    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    pip = venv / "bin" / "pip"
+    pip.write_text(f'#!/bin/sh\nexec "{venv}/bin/python" -m pip "$@"\n', encoding="utf-8")
+    pip.chmod(0o755)
+    kept = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    environment = kept | {
+        "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "VIRTUAL_ENV": str(venv),
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip's spelling of "do not isolate the build"
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    first = run_bash(readme_blocks()[0], folder, environment)
+    return Stranger(folder, venv, environment, first)

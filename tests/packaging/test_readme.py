@@ -1,0 +1,50 @@
+"""Every command of the README does what it says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from advisor.site import Site
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_two_commands_stand_there_exactly() -> None:
+    assert BLOCKS[:2] == ["pip install . && advisor demo\n", "pip install '.[test]' && pytest\n"]
+
+
+def test_every_block_but_the_test_command_runs(stranger) -> None:
+    assert stranger.first.returncode == 0, stranger.first.stdout + stranger.first.stderr
+    for block in BLOCKS[2:]:
+        done = stranger.bash(block)
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    for made in (
+        "check/mapping.toml",
+        "model/card.json",
+        "backtest/backtest.csv",
+        "power.csv",
+        "advice/report.html",
+    ):
+        assert (stranger.folder / "out" / made).stat().st_size > 0
+
+
+def test_the_site_file_of_the_readme_is_valid() -> None:
+    (block,) = re.findall(r"^```toml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    assert Site.model_validate(tomllib.loads(block)).limits.server_inlet_temp_c_max == 27.0
+
+
+def test_files_that_the_readme_names_exist() -> None:
+    for name in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / name).is_file(), name
+    picture = ROOT / "app" / "report" / "report.png"
+    assert 10_000 < picture.stat().st_size < 200_000
+
+
+def test_every_folder_of_the_readme_exists() -> None:
+    (tree,) = re.findall(r"^```\n(features/.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    for line in tree.splitlines():
+        assert (ROOT / line.split()[0]).is_dir(), line
