@@ -32,7 +32,7 @@ from models.bundle import Bundle, Progress
 from models.store import package_versions
 
 SCHEDULE_COLUMNS = (
-    "timestamp", "site_id", "unit_id", "lever", "current", "recommended", "action", "dose",
+    "timestamp", "site_id", "unit_id", "lever", "current", "recommended", "action", "dose", "night",
 )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def _problem(case: Case, actions: list[Action], effects: list[Effect | None]) ->
         start=case.window[0].isoformat(),
         end=case.window[1].isoformat(),
         current={},
-        candidates=dict.fromkeys(modes, (0.0, FULLY_ON)),
+        candidates=_candidates(actions),
         limits=tuple(Limit("prb_utilisation", "max", _guard(case, a), f"guard {a.name}") for a in actions),
         model_id=case.model_id,
         data_hash=case.telemetry.content_hash(),
@@ -177,7 +177,7 @@ def _schedule(hours: pd.DataFrame, cells: pd.DataFrame, action: Action) -> pd.Da
     joined = hours.merge(total, on=["site_id", "timestamp"], how="left")
     level = sum(action.levels) / max(len(action.levels), 1)
     joined["dose"] = level * joined["capacity"] / joined["total"]
-    keys = ["timestamp", "site_id", "unit_id", "dose"]
+    keys = ["timestamp", "site_id", "unit_id", "dose", "night"]
     long = joined.melt(keys, list(action.modes), "lever", "current")
     recommended = long["lever"].map(dict(zip(action.modes, action.levels, strict=True))).astype(np.float64)
     long = long.assign(recommended=recommended, action=action.name)
@@ -216,8 +216,8 @@ def _joint(case: Case, tried: list[Tried], schedule: pd.DataFrame) -> Plan:
 
 
 def _without(schedule: pd.DataFrame, taken: pd.DataFrame) -> pd.DataFrame:
-    """Return the commands for cell intervals that are not in `taken`."""
-    keys = ["site_id", "unit_id", "timestamp"]
+    """Return the commands for cells in nights that `taken` leaves alone: one block a night and cell."""
+    keys = ["site_id", "unit_id", "night"]
     used = pd.MultiIndex.from_frame(taken[keys])
     return schedule[~pd.MultiIndex.from_frame(schedule[keys]).isin(used)].reset_index(drop=True)
 
@@ -238,7 +238,7 @@ def _together(case: Case, supported: list[Tried], scorer: SleepScorer) -> Verifi
 
 
 def _after_higher_ranked(case: Case, supported: list[Tried], scorer: SleepScorer) -> list[Saving]:
-    """Return every action's saving in the cell intervals that those ranked above it leave."""
+    """Return every action's saving in the nights of the cells that those ranked above it leave."""
     savings = []
     taken: list[pd.DataFrame] = []
     for tried in supported:

@@ -137,10 +137,11 @@ def find_actions(cells: pd.DataFrame) -> list[Action]:
     pattern = (on * (1 << np.arange(len(SLEEP_COLUMNS)))).sum(axis=1)
     used = cells.assign(pattern=pattern)[pattern > 0]
     found = []
-    for (product, code), rows in used.groupby(["product", "pattern"], sort=True):
+    for _, rows in used.groupby(["product", "pattern"], sort=True):
         if len(rows) < MIN_HOURS:
             continue
-        modes = tuple(m for k, m in enumerate(SLEEP_COLUMNS) if int(code) >> k & 1)
+        product, code = rows["product"].iloc[0], int(rows["pattern"].iloc[0])
+        modes = tuple(m for k, m in enumerate(SLEEP_COLUMNS) if code >> k & 1)
         clock = rows["hour"].value_counts(normalize=True)
         found.append(
             Action(
@@ -161,7 +162,8 @@ def single_product(cells: pd.DataFrame) -> pd.Series:
 
     In a mixed station the energy does not tell which product saved.
     """
-    return cells["site_id"].map(cells.groupby("site_id")["product"].nunique() == 1)
+    kinds = cells.drop_duplicates(["site_id", "product"]).groupby("site_id").size()
+    return cells["site_id"].map(kinds) < 2
 
 
 def _doses(cells: pd.DataFrame, action: Action) -> pd.DataFrame:

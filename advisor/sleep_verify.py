@@ -147,14 +147,14 @@ def _scored_saving(
         proposed = float(plan.problem.options[f"effect:{name}"])
         half = float(np.hypot(Z90 * score.error, abs(proposed - score.share) / 2))
         bounds = Interval(score.share - half, score.share, min(score.share + half, 1.0))
-        bounds, said = _with_other_views(bounds, scorer, product, modes)
+        bounds, said, steady = _with_other_views(bounds, scorer, product, modes)
         notes += [
             f"{name}: matched hours say {100 * proposed:.1f} % of the station's energy, "
             f"the regression {100 * score.share:.1f} % "
             f"({score.stations} stations, {score.hours} hours asleep)",
             *said,
         ]
-        agree &= abs(proposed - score.share) <= DISAGREE and score.share < LARGEST
+        agree &= steady and abs(proposed - score.share) <= DISAGREE and score.share < LARGEST
         lower, point, upper = (
             lower + bounds.lower * exposed, point + bounds.point * exposed, upper + bounds.upper * exposed
         )  # fmt: skip
@@ -163,19 +163,27 @@ def _scored_saving(
 
 def _with_other_views(
     bounds: Interval, scorer: SleepScorer, product: str, modes: tuple[str, ...]
-) -> tuple[Interval, list[str]]:
-    """Widen an interval by the same regression on the nights' hours only, and with equal stamps."""
+) -> tuple[Interval, list[str], bool]:
+    """Widen an interval by the same regression on the hours of use only, and with equal stamps.
+
+    The last value says whether nights against nights agree with the whole day: where they do not, the time
+    of day and not sleep may be what was measured.
+    """
     views = {"in the hours of use only": (False, True)}
     if scorer.offset:
         views["with equal stamps of load and energy"] = (True, False)
         views["with equal stamps, in the hours of use only"] = (True, True)
     said = []
+    agree = True
     for name, (equal_stamps, same_hours) in views.items():
         other = scorer.score(product, modes, equal_stamps=equal_stamps, same_hours=same_hours)
-        if other is not None:
-            bounds = Interval(min(bounds.lower, other.share), bounds.point, max(bounds.upper, other.share))
-            said.append(f"{product} {name}: {100 * other.share:.1f} %, inside the interval")
-    return bounds, said
+        if other is None:
+            continue
+        if not equal_stamps:
+            agree = abs(other.share - bounds.point) <= DISAGREE
+        bounds = Interval(min(bounds.lower, other.share), bounds.point, max(bounds.upper, other.share))
+        said.append(f"{product} {name}: {100 * other.share:.1f} %, inside the interval")
+    return bounds, said, agree
 
 
 def _exposed(schedule: pd.DataFrame, fleet: FleetEnergy) -> float:

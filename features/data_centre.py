@@ -48,6 +48,7 @@ ANCHOR = "target_week_mean"
 """Feature that carries the level of a forecast: the mean of the week that ended a day before."""
 
 ForecastOrEstimate = Literal["estimate", "forecast"]
+TASKS: tuple[ForecastOrEstimate, ...] = ("estimate", "forecast")
 
 
 @dataclass(frozen=True)

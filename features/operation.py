@@ -19,8 +19,8 @@ from features.telemetry import Telemetry
 
 AIR_LEVERS = ("zone_set_point_c", "supply_air_set_point_c")
 WATER_LEVERS = ("chilled_water_set_point_c",)
-TRANSIENT_STEPS = 2
-"""Steps after a move of a lever during which rooms and water are still on their way."""
+TRANSIENT_HOURS = 2.0
+"""Time after a move of a lever during which rooms and water are still on their way [h]."""
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -81,6 +81,11 @@ class Operation:
         parts = [*self.levers.values(), self.dry_bulb_c, self.wet_bulb_c, self.it_kw, self.overhead_kw]
         known = np.isfinite(np.column_stack([*parts, self.facility_kw])).all(axis=1)
         return np.asarray(known & (self.it_kw > 0), dtype=np.bool_)
+
+    @property
+    def transient_steps(self) -> int:
+        """Steps that `TRANSIENT_HOURS` last, at least one."""
+        return max(round(TRANSIENT_HOURS / self.hours), 1)
 
     @property
     def week(self) -> npt.NDArray[np.int64]:

@@ -19,7 +19,6 @@ from models.site_scorer import SiteScorer
 from models.store import ModelCard
 
 MODELS_FILE = "models.json"
-TASKS = ("estimate", "forecast")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from models.baselines import Linear, check_hash
 class GbmParameters:
     """Hyper-parameters of one LightGBM model; ``log_target`` fits the logarithm of a positive target."""
 
-    rounds: int = 250
+    rounds: int = 200
     learning_rate: float = 0.05
     num_leaves: int = 31
     min_data_in_leaf: int = 20

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from features.frame import FloatArray
-from features.operation import AIR_LEVERS, TRANSIENT_STEPS, BoolArray, Operation
+from features.operation import AIR_LEVERS, BoolArray, Operation
 
 # Knots of (outdoor - set-point) [K], where economisers and towers change over.
 _APPROACH_KNOTS_K = np.array([-20.0, -16.0, -12.0, -8.0, -4.0, 0.0, 4.0])
@@ -131,7 +131,7 @@ class LeverBasis:
         ]
 
     def transient_terms(self, operation: Operation) -> FloatArray:
-        """Return the moves of the levers in this and the step before; zero in a steady scenario.
+        """Return the moves of the levers in the last two hours; zero in a steady scenario.
 
         Rooms and water take their time: without these terms the response to a move is
         underestimated, because the first hours after it count as its full effect.
@@ -140,7 +140,7 @@ class LeverBasis:
         for x in self.scaled(operation):
             for values in (x, x**2):
                 move = np.diff(values, prepend=values[:1])
-                columns += [_delayed(move, k) for k in range(TRANSIENT_STEPS)]
+                columns += [_delayed(move, k) for k in range(operation.transient_steps)]
         return np.column_stack(columns)
 
 

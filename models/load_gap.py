@@ -14,6 +14,8 @@ from models.baselines import Linear, check_hash
 from models.gbm import Gbm, GbmParameters, LinearPlusGbm
 
 Plain = Linear | Gbm | LinearPlusGbm
+WITHOUT_ROUNDS = 100
+"""Weather and calendar alone carry less detail than a load does."""
 
 
 class LoadGap:
@@ -35,14 +37,23 @@ class LoadGap:
         self.name = inner.name
         self.inner = inner
         self.needs = needs
-        self.without = LinearPlusGbm("without load", parameters)
+        self.without = LinearPlusGbm(
+            "without load", (parameters or GbmParameters()).with_(rounds=WITHOUT_ROUNDS)
+        )
         self.hash = ""
 
-    def fit(self, frame: FeatureFrame) -> Self:
-        """Fit both on the measured rows, the inner one on those with a load."""
+    def fit(self, frame: FeatureFrame, without: LinearPlusGbm | None = None) -> Self:
+        """Fit both on the measured rows, the inner one on those with a load.
+
+        Parameters
+        ----------
+        frame : FeatureFrame
+        without : LinearPlusGbm or None
+            The second model, if it was already fitted on these rows.
+        """
         known = frame.measured()
         self.inner.fit(known.rows(~self.missing(known)))
-        self.without.fit(self.reduced(known))
+        self.without = without or self.without.fit(self.reduced(known))
         self.hash = frame.hash
         return self
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
-from features.operation import AIR_LEVERS, TRANSIENT_STEPS, BoolArray, Operation
+from features.operation import AIR_LEVERS, BoolArray, Operation
 from models.block_ridge import BlockRidge, fit_block_ridge
 from models.site_response import DRAWS, ChainLoss, fit_chain, least_rows
 
@@ -208,7 +208,8 @@ def _fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> Broken
     n_levers = terms.shape[1]
     moves = np.diff(terms, axis=0, prepend=terms[:1])
     later = [
-        np.vstack([np.zeros((k, n_levers)), moves[: len(moves) - k]]) for k in range(1, TRANSIENT_STEPS + 1)
+        np.vstack([np.zeros((k, n_levers)), moves[: len(moves) - k]])
+        for k in range(1, operation.transient_steps + 1)
     ]
     # full effect = effect at once + what follows in the next steps, so the later moves carry the
     # remainder: d log IT = b0 * move + b1 * move one step ago + ...; the sum of b is the response
@@ -233,7 +234,7 @@ def _fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> Broken
     fit = fit_block_ridge(
         X[valid], change[valid], operation.week[valid], alpha=1e-5, draws=DRAWS, seed=seed, weights=weights
     )
-    return BrokenLine(names, knots, _summed(fit, n_levers, TRANSIENT_STEPS + 1))
+    return BrokenLine(names, knots, _summed(fit, n_levers, operation.transient_steps + 1))
 
 
 def _summed(fit: BlockRidge, width: int, copies: int) -> BlockRidge:
@@ -262,12 +263,12 @@ def _fit_trees(operation: Operation, rows: BoolArray, seed: int) -> tuple[lgb.Bo
 
 def _tree_features(operation: Operation, it_kw: FloatArray, *, steady: bool) -> FloatArray:
     """Return levers, weather, approaches and load; the last move of each lever, zero when steady."""
-    columns = [operation.dry_bulb_c, operation.wet_bulb_c, it_kw]
+    columns, steps = [operation.dry_bulb_c, operation.wet_bulb_c, it_kw], operation.transient_steps
     for values in operation.levers.values():
         move = (
             np.zeros(len(values))
             if steady
-            else values - np.concatenate([[values[0]] * 2, values[:-2]])[: len(values)]
+            else values - np.concatenate([[values[0]] * steps, values[:-steps]])[: len(values)]
         )
         columns += [values, operation.dry_bulb_c - values, operation.wet_bulb_c - values, move]
     return np.column_stack(columns)

@@ -89,8 +89,13 @@ def choose(frame: FeatureFrame, recipe: Recipe, parameters: GbmParameters) -> Ch
     parts: dict[str, list[Residuals]] = {name: [] for name in candidates(recipe, parameters)}
     for fold in folds:
         train, test = frame.rows(fold.train), frame.rows(fold.test)
+        without = None  # the same for every candidate
         for name, model in candidates(recipe, parameters).items():
-            parts[name].append(residuals_of(model.fit(train), test))
+            if isinstance(model, LoadGap):
+                without = model.fit(train, without).without
+            else:
+                model.fit(train)
+            parts[name].append(residuals_of(model, test))
     errors, joined = {}, {}
     for name, residuals in parts.items():
         whole = residuals[0]

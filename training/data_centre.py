@@ -16,7 +16,7 @@ from features.telemetry import Telemetry
 from models.base import Regressor
 from models.baselines import Linear, SiteMean, past_value_baselines
 from models.bundle import Progress
-from models.data_centre import TASKS, DataCentreBundle, SiteModels, WhatIf
+from models.data_centre import DataCentreBundle, SiteModels, WhatIf
 from models.gbm import Gbm, GbmParameters
 from models.identifiability import lever_evidence
 from models.metrics import coverage, relative_width, score_table
@@ -25,6 +25,7 @@ from models.site_response import fit_site_response
 from models.site_scorer import fit_site_scorer
 from models.store import ModelCard, package_versions, seal
 from training.choose import NOMINAL, choose, residuals_of
+from training.jobs import run_jobs
 from training.result import BACKTEST_COLUMNS, Backtest
 from training.tune import tune_gbm
 
@@ -52,19 +53,12 @@ def fit(
 ) -> DataCentreBundle:
     """Fit every model that the telemetry allows; see `training.fit.fit_bundle`."""
     quantities = _wanted(telemetry, target)
-    jobs = [(s, q, t) for s in telemetry.site_ids for q in quantities for t in TASKS]
+    done, notes = run_jobs(
+        telemetry, quantities, lambda one, quantity, task: _train(one, quantity, task, trials, seed), progress
+    )
     trained: dict[str, dict[str, Trained]] = {s: {} for s in telemetry.site_ids}
-    notes: list[str] = []
-    for number, (site, quantity, task) in enumerate(jobs):
-        if progress:
-            progress(f"{quantity} ({task})", number / (len(jobs) + 1))
-        one = telemetry.site(site)
-        if quantity not in supported_quantities(one):
-            continue
-        try:
-            trained[site][f"{quantity}-{task}"] = _train(one, quantity, task, trials, seed)  # type: ignore[arg-type]
-        except InsufficientDataError as error:
-            notes.append(f"{site}: no {task} of {quantity}: {error.what}")
+    for (site, quantity, task), result in done.items():
+        trained[site][f"{quantity}-{task}"] = result
     if not any(trained.values()):
         raise InsufficientDataError(
             "E-TRAIN-ROWS",
@@ -73,7 +67,7 @@ def fit(
             "export at least two weeks of hourly rows with a power meter",
         )
     if progress:
-        progress("what-if models", len(jobs) / (len(jobs) + 1))
+        progress("what-if models", 0.9)
     what_ifs = {s: _fit_what_if(telemetry, s, seed, notes) for s in telemetry.site_ids}
     sites = {
         s: SiteModels({n: t.model for n, t in trained[s].items()}, what_ifs[s]) for s in telemetry.site_ids
@@ -212,24 +206,20 @@ def backtest(
     telemetry: Telemetry, *, target: str | None = None, seed: int = 0, progress: Progress | None = None
 ) -> Backtest:
     """Hold the newest 30 % of every site back, choose and calibrate on the rest; see `training.backtest`."""
-    rows: list[dict[str, object]] = []
+    done, skipped = run_jobs(
+        telemetry,
+        _wanted(telemetry, target),
+        lambda one, quantity, task: _backtest_one(one, quantity, task, seed),
+        progress,
+    )
+    rows = [row for result in done.values() for row in result]
     notes = [
         f"The newest {TEST_SHARE:.0%} of the time span of every site were held back; choice, fit and "
         "intervals used the rest only.",
         "'persistence' knows the value one step before, 'same hour ...' older ones; an estimate knows "
         "the load of the same step, a forecast nothing younger than 24 h.",
+        *skipped,
     ]
-    jobs = [(s, q, t) for s in telemetry.site_ids for q in _wanted(telemetry, target) for t in TASKS]
-    for number, (site, quantity, task) in enumerate(jobs):
-        if progress:
-            progress(f"{quantity} ({task})", number / len(jobs))
-        one = telemetry.site(site)
-        if quantity not in supported_quantities(one):
-            continue
-        try:
-            rows += _backtest_one(one, quantity, task, seed)  # type: ignore[arg-type]
-        except InsufficientDataError as error:
-            notes.append(f"{site}: {quantity} ({task}) was not tested: {error.what}")
     if not rows:
         raise InsufficientDataError(
             "E-BACKTEST-ROWS",

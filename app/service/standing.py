@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -12,6 +13,8 @@ import pandas as pd
 from advisor.measure import Fact, Judgement, Measure, judge
 from advisor.plan import Totals
 from advisor.site import Site
+from features import kpi
+from features.errors import DataError
 from features.telemetry import Telemetry
 
 Label = Literal["measured", "published", "modelled", "assumed"]
@@ -92,53 +95,42 @@ def _value(figures: tuple[Figure, ...], name: str) -> float | None:
 
 # -- data centre ---------------------------------------------------------------------------------
 def _data_centre(telemetry: Telemetry, site: Site | None, baseline: Totals) -> tuple[Figure, ...]:
-    rows = telemetry.frame[telemetry.frame["unit_id"] == ""]
-    facility, it, water = (_column(rows, c) for c in ("facility_power_kw", "it_power_kw", "water_m3"))
-    pv = np.minimum(_column(rows, "pv_power_kw").fillna(0.0), facility)
-    hours = telemetry.hours
-    energy_kwh = _total(facility, hours)
-    both = facility.notna() & it.notna()
-    wet = water.notna() & it.notna()
+    rows, hours = telemetry.frame[telemetry.frame["unit_id"] == ""], telemetry.hours
+    facility, it, own = (hours * _column(rows, f"{c}_power_kw") for c in ("facility", "it", "pv"))
+    own = own.fillna(0.0).where(own.fillna(0.0) < facility, facility)  # what is exported is not used here
+    water = _column(rows, "water_m3")
     return (
-        _energy(facility, energy_kwh, baseline),
-        _pue(rows, _ratio(facility[both].sum(), it[both].sum()), baseline),
-        _or_unknown(
-            "WUE",
-            _ratio(1000 * water[wet].sum(), it[wet].sum() * hours),
-            "L/kWh",
-            "make-up water over IT energy",
-            "needs metered make-up water and IT power",
-        ),
-        _green_share(site, _ratio(pv.sum(), facility.sum()) or 0.0, energy_kwh, rows),
-        _carbon(
-            site, None if energy_kwh is None else energy_kwh - float(pv.sum()) * hours, rows, hours, baseline
-        ),
+        _energy(facility, baseline),
+        _pue(rows, facility, it, baseline),
+        _ratio("WUE", "L/kWh", "make-up water over IT energy", lambda: kpi.wue(water, it)),
+        _green_share(site, own, facility, rows),
+        _carbon(site, _total(facility - own), facility, rows, baseline),
     )
 
 
-def _energy(power: pd.Series, energy_kwh: float | None, baseline: Totals) -> Figure:
+def _energy(facility_kwh: pd.Series, baseline: Totals) -> Figure:
+    energy_kwh = _total(facility_kwh)
     if energy_kwh is None:
         if baseline.energy_kwh is None:
             return Figure("Energy", None, "kWh", "measured", "no facility power meter in the export")
         return Figure("Energy", baseline.energy_kwh, "kWh", "modelled", "under the current set-points")
-    known, wanted = int(power.notna().sum()), len(power)
-    note = (
-        "facility meter"
-        if known == wanted
-        else f"facility meter; {wanted - known} of {wanted} intervals missing"
-    )
+    missing, wanted = int(facility_kwh.isna().sum()), len(facility_kwh)
+    note = f"facility meter; {missing} of {wanted} intervals missing" if missing else "facility meter"
     return Figure("Energy", energy_kwh, "kWh", "measured", note)
 
 
-def _pue(rows: pd.DataFrame, ratio: float | None, baseline: Totals) -> Figure:
-    if ratio is not None:
-        return Figure("PUE", ratio, "1", "measured", "facility energy over IT energy, over this window")
+def _pue(rows: pd.DataFrame, facility_kwh: pd.Series, it_kwh: pd.Series, baseline: Totals) -> Figure:
+    measured = _ratio(
+        "PUE", "1", "facility energy over IT energy, over this window", lambda: kpi.pue(facility_kwh, it_kwh)
+    )
     column = _column(rows, "pue")
+    if measured.value is not None:
+        return measured
     if column.notna().any():
         return Figure("PUE", float(column.mean()), "1", "measured", "mean of the exported PUE")
     if baseline.pue is not None:
         return Figure("PUE", baseline.pue, "1", "modelled", "under the current set-points")
-    return Figure("PUE", None, "1", "measured", "needs facility power and IT power")
+    return measured
 
 
 # -- base stations -------------------------------------------------------------------------------
@@ -148,13 +140,14 @@ def _base_stations(telemetry: Telemetry, site: Site | None, baseline: Totals) ->
     relative = _column(frame, "station_energy_rel")
     load = _column(frame, "prb_utilisation")
     mean_load = float(load.mean()) if load.notna().any() else None
-    no_load = "no PRB utilisation in the export"
+    said = "mean PRB utilisation of the cells" if load.notna().any() else "no PRB utilisation in the export"
+    known = pd.Series([np.nan if energy_kwh is None else energy_kwh])
     figures = [
         Figure("Energy", energy_kwh, "kWh", "measured", note),
-        _or_unknown("Mean load", mean_load, "%", "mean PRB utilisation of the cells", no_load),
-        _green_share(site, 0.0, energy_kwh, frame),
-        _carbon(site, energy_kwh, frame, telemetry.hours, baseline),
-    ]  # fmt: skip
+        Figure("Mean load", mean_load, "%", "measured", said),
+        _green_share(site, 0.0 * known, known, frame),
+        _carbon(site, energy_kwh, known, frame, baseline),
+    ]
     if energy_kwh is None and relative.notna().any():
         figures[0] = Figure(
             "Energy", float(relative.sum()), "rel", "measured",
@@ -179,26 +172,26 @@ def _station_energy(telemetry: Telemetry, site: Site | None) -> tuple[float | No
 
 
 # -- green share and carbon ----------------------------------------------------------------------
-def _green_share(site: Site | None, pv_share: float, energy_kwh: float | None, rows: pd.DataFrame) -> Figure:
+def _green_share(site: Site | None, own_kwh: pd.Series, used_kwh: pd.Series, rows: pd.DataFrame) -> Figure:
     column = _column(rows, "green_share")
     if column.notna().any():
         return Figure("Green share", float(column.mean()), "%", "measured", "mean of the exported share")
     if site is None or site.green is None:
         return Figure("Green share", None, "%", "assumed", "declare [green] grid_share in site.toml")
-    if energy_kwh is None and pv_share:
-        return Figure("Green share", None, "%", "measured", "needs the facility's energy")
-    share = pv_share + (1 - pv_share) * site.green.grid_share
-    return Figure("Green share", share, "%", _declared(site, "green", site.green.source), site.green.source)
+    share, label = site.green.grid_share, _declared(site, "green", site.green.source)
+    if not own_kwh.any():  # without generation of its own, a site's share is that of its purchase
+        return Figure("Green share", share, "%", label, site.green.source)
+    green = own_kwh + share * (used_kwh - own_kwh)
+    return _ratio("Green share", "%", site.green.source, lambda: kpi.green_share(green, used_kwh), label)
 
 
 def _carbon(
-    site: Site | None, bought_kwh: float | None, rows: pd.DataFrame, hours: float, baseline: Totals
+    site: Site | None, bought_kwh: float | None, used_kwh: pd.Series, rows: pd.DataFrame, baseline: Totals
 ) -> Figure:
     name, about = "Carbon", "kg CO2e"
     factor = _column(rows, "carbon_g_per_kwh")
-    power = _column(rows, "facility_power_kw")
-    if (factor.notna() & power.notna()).all() and len(rows):
-        kilograms = float((factor * power).sum()) * hours / 1000
+    if len(factor) == len(used_kwh) and (factor.notna() & used_kwh.notna()).all() and len(rows):
+        kilograms = float((factor * used_kwh).sum()) / 1000
         return Figure(name, kilograms, about, "modelled", "attributional: hourly grid factor times energy")
     if site is None or site.carbon is None:
         return Figure(name, None, about, "assumed", "declare [carbon] factor_kg_per_kwh in site.toml")
@@ -219,13 +212,15 @@ def _column(rows: pd.DataFrame, name: str) -> pd.Series:
     return rows[name] if name in rows else pd.Series(np.nan, index=rows.index)
 
 
-def _total(power: pd.Series, hours: float) -> float | None:
-    return float(power.sum()) * hours if power.notna().any() else None
+def _total(energy_kwh: pd.Series) -> float | None:
+    return float(energy_kwh.sum()) if energy_kwh.notna().any() else None
 
 
-def _ratio(over: float, under: float) -> float | None:
-    return float(over / under) if under > 0 else None
-
-
-def _or_unknown(name: str, value: float | None, unit: str, note: str, why: str) -> Figure:
-    return Figure(name, value, unit, "measured", why if value is None else note)
+def _ratio(
+    name: str, unit: str, note: str, indicator: Callable[[], float], label: Label = "measured"
+) -> Figure:
+    """Return an indicator, or why it cannot be told."""
+    try:
+        return Figure(name, indicator(), unit, label, note)
+    except DataError as error:
+        return Figure(name, None, unit, label, f"{error.what} ({error.where})")

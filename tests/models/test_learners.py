@@ -81,9 +81,7 @@ def test_linear_ignores_constant_and_empty_columns() -> None:
 def test_linear_unknown_category_is_none_of_the_known() -> None:
     frame = make()
     code = pd.Series(np.arange(len(frame)) % 2, dtype=np.float64)
-    coded = replace(
-        frame, X=frame.X.assign(k=code), y=frame.y + 10 * code, categories={"k": ["x", "y"]}
-    )
+    coded = replace(frame, X=frame.X.assign(k=code), y=frame.y + 10 * code, categories={"k": ["x", "y"]})
     fitted = Linear(alpha=1e-9).fit(coded)
     one = coded.rows(np.arange(len(coded)) < 1)
     values = [fitted.predict(replace(one, X=one.X.assign(k=v)))[0] for v in (0.0, 1.0, np.nan)]

@@ -13,7 +13,10 @@ from features.errors import ModelError
 from models.bundle import load_bundle
 from models.store import CARD, ModelCard, load, save, seal
 
-FILES = {"models.json": '{"s": {"quantities": {}, "what_if": null}}', "s0-trees.txt": "tree\nversion=v4\n数据\n"}
+FILES = {
+    "models.json": '{"s": {"quantities": {}, "what_if": null}}',
+    "s0-trees.txt": "tree\nversion=v4\n数据\n",
+}
 CARD_OF = ModelCard(
     kind="data-centre", data_start="2025-01-01T00:00:00+00:00", data_end="2026-01-01T00:00:00+00:00",
     data_hash="ab" * 32, sites=("s",), interval_s=3600.0, zone="+08:00", seed=0,

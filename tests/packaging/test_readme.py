@@ -6,7 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
+import pandas as pd
+
 from advisor.site import Site
+from models.prediction import OUTPUT_COLUMNS
+from training.backtest import BACKTEST_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,6 +34,12 @@ def test_every_block_but_the_test_command_runs(stranger) -> None:
         "advice/report.html",
     ):
         assert (stranger.folder / "out" / made).stat().st_size > 0
+    predicted = pd.read_csv(stranger.folder / "out" / "power.csv", keep_default_na=False)
+    assert tuple(predicted.columns) == OUTPUT_COLUMNS
+    assert predicted["timestamp"].str.endswith("Z").all()
+    assert ((predicted["lower"] <= predicted["point"]) & (predicted["point"] <= predicted["upper"])).all()
+    errors = pd.read_csv(stranger.folder / "out" / "backtest" / "backtest.csv")
+    assert tuple(errors.columns) == BACKTEST_COLUMNS
 
 
 def test_the_site_file_of_the_readme_is_valid() -> None:

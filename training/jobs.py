@@ -1,0 +1,66 @@
+"""One job per site, quantity and task, two at a time: LightGBM lets go of the interpreter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from features.data_centre import TASKS, ForecastOrEstimate, supported_quantities
+from features.errors import InsufficientDataError
+from features.telemetry import Telemetry
+from models.bundle import Progress
+
+WORKERS = min(2, os.cpu_count() or 1)
+
+Result = TypeVar("Result")
+Job = tuple[str, str, ForecastOrEstimate]
+"""Site, quantity, task."""
+
+
+def run_jobs(
+    telemetry: Telemetry,
+    quantities: list[str],
+    work: Callable[[Telemetry, str, ForecastOrEstimate], Result],
+    progress: Progress | None,
+) -> tuple[dict[Job, Result], list[str]]:
+    """Do the work for every site and quantity that the site's rows support.
+
+    Parameters
+    ----------
+    telemetry : Telemetry
+    quantities : list of str
+    work : callable
+        (one site's telemetry, quantity, task) -> result.
+    progress : callable or None
+
+    Returns
+    -------
+    dict
+        Job -> result, in a fixed order whatever finished first.
+    list of str
+        Why a job was not done.
+    """
+    sites = {site: telemetry.site(site) for site in telemetry.site_ids}
+    jobs: list[Job] = [
+        (site, quantity, task)
+        for site, one in sites.items()
+        for quantity in quantities
+        if quantity in supported_quantities(one)
+        for task in TASKS
+    ]
+    done: dict[Job, Result] = {}
+    notes: list[str] = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        running: dict[Job, Future[Result]] = {
+            job: pool.submit(work, sites[job[0]], job[1], job[2]) for job in jobs
+        }
+        for number, (job, future) in enumerate(running.items()):
+            if progress:
+                progress(f"{job[1]} ({job[2]})", number / (len(jobs) + 1))
+            try:
+                done[job] = future.result()
+            except InsufficientDataError as error:
+                notes.append(f"{job[0]}: no {job[2]} of {job[1]}: {error.what}")
+    return done, notes
