@@ -300,7 +300,7 @@ def _provenance(case: Case, verified: VerifiedPlan) -> dict[str, str]:
         "model_id": case.model_id,
         "quantity": case.quantity,
         "load_clock_offset_intervals": str(case.offset),
-        "baseline_in_data_units": f"{case.fleet.total:.6g}",
-        "planned_in_data_units": f"{case.fleet.total - saved:.6g}",
+        "baseline_in_data_units": f"{case.fleet.total:.9g}",
+        "planned_in_data_units": f"{case.fleet.total - saved:.9g}",
         "share_of_energy_metered": f"{case.fleet.measured:.3f}",
     }

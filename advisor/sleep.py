@@ -102,7 +102,7 @@ def station_rows(frame: FeatureFrame, telemetry: Telemetry, offset: int) -> pd.D
         energy=frame.target(),
         filled=filled,
     )
-    return rows.assign(day=np.asarray(telemetry.local(own).dayofyear))
+    return rows.assign(day=np.asarray(telemetry.local(own).day_of_year))
 
 
 def cell_rows(telemetry: Telemetry) -> pd.DataFrame:

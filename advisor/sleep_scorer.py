@@ -81,7 +81,7 @@ class SleepScorer:
         energy = frame.target()
         keep = (
             (labels(frame, "ru_type") == product).to_numpy()
-            & (energy > 0) & np.asarray(local.dayofyear % 2 == 1)
+            & (energy > 0) & np.asarray(local.day_of_year % 2 == 1)
             & X["load"].notna().to_numpy() & (X["load_filled"] == 0).to_numpy()
         )  # fmt: skip
         table = X[["load", *SLEEP_COLUMNS]].fillna(0.0).assign(

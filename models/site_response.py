@@ -32,6 +32,7 @@ DRAWS = 60
 ALPHAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 """Penalties of a surface, chosen on held-out weeks."""
 _HUBER_SD = 2.5
+_OUTLIER_SD = 8.0
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,10 @@ def fit_chain(operation: Operation, rows: BoolArray) -> ChainLoss:
         return ChainLoss(0.0, 0.0, 0.0)
     rest = (operation.facility_kw - operation.it_kw - operation.cooling_kw)[rows]
     it = operation.it_kw[rows]
+    # one spike of the facility meter is larger than the whole chain: it must not bend the line
+    away = np.abs(rest - np.median(rest))
+    kept = away <= max(_OUTLIER_SD * 1.4826 * float(np.median(away)), 1e-9)
+    rest, it = rest[kept], it[kept]
     centre, spread = it.mean(), float(it.std())
     if spread <= 1e-6 * centre:  # a load that never changes says nothing about the slope
         return ChainLoss(float(rest.mean()), 0.0, 0.0)

@@ -43,8 +43,10 @@ def station_hours(frame: FeatureFrame, names: list[str], residual: FloatArray | 
 def signatures(frame: FeatureFrame) -> dict[str, str]:
     """Return one string per station that names its configuration."""
     first = frame.X[list(CONFIGURATION)].groupby(frame.keys["site_id"]).first()
-    text = first.round(6).astype(str).agg("|".join, axis=1)
-    return {str(k): str(v) for k, v in text.items()}
+    return {
+        str(site): "|".join(f"{v:.6g}" for v in values)
+        for site, values in zip(first.index, first.to_numpy(), strict=True)
+    }
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,10 @@ def make_operation(delayed: bool, seed: int = 0) -> Operation:
     it = np.exp(work + effect)
     cooling = true_overhead(zone, dry, it) + rng.normal(0, 0.6, n)
     return Operation(
-        site_id="known", stamps=stamps, levers={"zone_set_point_c": zone}, dry_bulb_c=dry, wet_bulb_c=dry - 3.0,
-        it_kw=it, facility_kw=it + cooling + 8.0 + 0.05 * it, cooling_kw=cooling,
-        inlet_c=zone + 1.0 + rng.normal(0, 0.1, n), hour_of_week=np.asarray(hour % 168, dtype=np.int64), hours=1.0,
+        site_id="known", stamps=stamps, levers={"zone_set_point_c": zone}, dry_bulb_c=dry,
+        wet_bulb_c=dry - 3.0, it_kw=it, facility_kw=it + cooling + 8.0 + 0.05 * it, cooling_kw=cooling,
+        inlet_c=zone + 1.0 + rng.normal(0, 0.1, n), hour_of_week=np.asarray(hour % 168, dtype=np.int64),
+        hours=1.0,
     )  # fmt: skip
 
 

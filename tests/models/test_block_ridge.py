@@ -57,7 +57,7 @@ def test_draws_are_explicit_resampling_of_blocks() -> None:
     counts = np.random.default_rng(seed).multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS), size=draws)
     Z, y = standardised(TERMS), TARGET - TARGET.mean()
     for drawn, count in zip(fit.draws, counts, strict=True):
-        rows = np.concatenate([np.tile(np.flatnonzero(BLOCK - 40 == b), k) for b, k in enumerate(count)])
+        rows = np.concatenate([np.tile(np.flatnonzero(b + 40 == BLOCK), k) for b, k in enumerate(count)])
         assert drawn == pytest.approx(ridge(Z[rows.astype(int)], y[rows.astype(int)], 0.05 * ROWS))
 
 
@@ -101,7 +101,7 @@ def test_a_constant_term_gets_no_weight() -> None:
     terms = np.column_stack([TERMS, np.full(ROWS, 6.0)])
     fit = fit_block_ridge(terms, TARGET, BLOCK, alpha=0.1, draws=4, seed=0)
     assert fit.point[3] == 0.0
-    moved = terms + [0, 0, 0, 1e6]
+    moved = terms + np.array([0, 0, 0, 1e6])
     assert fit.predict(moved) == pytest.approx(fit.predict(terms))
 
 

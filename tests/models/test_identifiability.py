@@ -21,8 +21,8 @@ DRY = 12 + 9 * np.sin(2 * np.pi * HOUR / 8760) + 5 * np.sin(2 * np.pi * HOUR / 2
 def operation(lever: FloatArray) -> Operation:
     it = 300 + 20 * np.cos(2 * np.pi * HOUR / 24)
     return Operation(
-        "s", pd.date_range("2025-01-06", periods=N, freq="h", tz="UTC"), {"zone_set_point_c": lever}, DRY, DRY - 2,
-        it, it * 1.4, it * 0.3, None, np.asarray(HOUR % 168, dtype=np.int64), 1.0,
+        "s", pd.date_range("2025-01-06", periods=N, freq="h", tz="UTC"), {"zone_set_point_c": lever},
+        DRY, DRY - 2, it, it * 1.4, it * 0.3, None, np.asarray(HOUR % 168, dtype=np.int64), 1.0,
     )  # fmt: skip
 
 

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.base_station import build
+from features.errors import InsufficientDataError, UsageError
+from models import metrics
+from models.station_config import measured
+from tests.base_station_fleet import fleet, telemetry
+from training.base_station import backtest, fit, targets, tune
+from training.result import BACKTEST_COLUMNS, Backtest
+from training.station_backtest import OURS, StationLinear
+from training.station_power import Scored, calibrate, first_stage, hold_out, thin
+
+Q = "station_energy_rel"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "itu5g"
+
+
+@pytest.fixture(scope="module")
+def result() -> Backtest:
+    return backtest(fleet(stations=33, days=6))
+
+
+def error(result: Backtest, problem: str, model: str, split: str | None = None) -> float:
+    rows = result.table[(result.table["problem"] == problem) & (result.table["model"] == model)]
+    if split is not None:
+        rows = rows[rows["split"] == split]
+    return float(rows["wmape"].iloc[0])
+
+
+def test_every_problem_is_scored_beside_its_baselines(result: Backtest) -> None:
+    assert tuple(result.table.columns) == BACKTEST_COLUMNS
+    models = result.table.groupby("problem")["model"].agg(set)
+    known = {
+        OURS,
+        "site mean",
+        "persistence",
+        "same hour yesterday",
+        "linear per station",
+        "linear",
+        "LightGBM",
+    }
+    assert models["gap filling"] == known
+    assert models["nowcast"] == known
+    assert models["new station"] == {OURS, "site mean", "linear", "LightGBM"}
+    assert models["new product"] == {OURS, "site mean", "linear", "LightGBM"}
+    assert (result.table.groupby("problem")["n"].min() > 0).all()
+
+
+@pytest.mark.parametrize("problem", ["gap filling", "nowcast"])
+def test_ours_beats_mean_and_plain_models_where_the_station_is_known(result: Backtest, problem: str) -> None:
+    ours = error(result, problem, OURS)
+    for other in ("site mean", "LightGBM", "linear", "persistence"):
+        assert ours < error(result, problem, other), other
+    assert ours < 3.0  # the law's own noise is 1 %
+
+
+def test_intervals_cover_what_they_promise(result: Backtest) -> None:
+    ours = result.table[result.table["ours"] & (result.table["split"] != "all")]
+    for problem in ("gap filling", "nowcast", "new station"):
+        row = ours[ours["problem"] == problem].iloc[0]
+        assert 0.8 <= row["coverage"] <= 1.0, problem
+        assert row["width"] > 0
+    assert result.table.loc[~result.table["ours"], "coverage"].isna().all()
+
+
+def test_station_lines_by_hand() -> None:
+    frame = build(fleet(stations=3, days=4, noise=0.0, measured=1.0), Q)
+    awake = frame.rows((frame.X["sleep_total"] == 0).to_numpy())
+    fitted = StationLinear().fit(awake)
+    # the law is a line per station; a few hours' worth of the fleet's slope is mixed in
+    assert metrics.wmape(awake.target(), fitted.predict(awake)) < 1.0
+
+
+def test_held_out_hours_do_not_overlap_and_stay_measured() -> None:
+    frame = build(fleet(stations=6, days=5), Q)
+    usable = measured(frame)
+    scattered, tail = hold_out(frame, usable, np.random.default_rng(0))
+    assert not (scattered & tail).any()
+    assert usable[scattered | tail].all()
+    stamps = frame.keys["timestamp"]
+    for site in frame.keys["site_id"].unique():
+        mine = (frame.keys["site_id"] == site).to_numpy()
+        assert stamps[tail & mine].min() > stamps[usable & mine & ~tail].max()
+
+
+def test_thinning_leaves_every_station_something() -> None:
+    stage = first_stage(build(fleet(stations=6, days=5), Q))
+    kept = thin(stage, stage.usable, np.random.default_rng(0), 7)
+    counts = stage.frame.keys["site_id"][kept].value_counts()
+    assert len(counts) == 6
+    assert counts.max() <= 7
+    assert not (kept & ~stage.usable).any()
+
+
+def test_calibration_and_coverage_use_different_stations() -> None:
+    rng = np.random.default_rng(0)
+    station = np.repeat([f"S{i}" for i in range(40)], 50)
+    point = np.full(2000, 10.0)
+    truth = 10 * (1 + 0.1 * rng.standard_normal(2000))
+    intervals, evidence = calibrate({"prior": Scored(truth, point, station)}, seed=0)
+    assert intervals["prior"].n == 1000
+    assert evidence["prior"]["rows"] == 1000
+    assert evidence["prior"]["coverage"] == pytest.approx(0.9, abs=0.03)
+    assert intervals["prior"].high == pytest.approx(0.1645, abs=0.02)
+
+
+def test_too_few_stations_cannot_be_calibrated() -> None:
+    lonely = Scored(np.ones(500), np.ones(500), np.repeat(["S0"], 500))
+    with pytest.raises(InsufficientDataError) as caught:
+        calibrate({"prior": lonely}, seed=0)
+    assert caught.value.code == "E-STATION-CALIBRATION"
+
+
+def test_targets_are_checked() -> None:
+    data = fleet(stations=2, days=1)
+    assert targets(data, None) == [Q]
+    with pytest.raises(UsageError) as wrong:
+        targets(data, "it_power_kw")
+    assert wrong.value.code == "E-TARGET"
+    with pytest.raises(InsufficientDataError) as absent:
+        targets(data, "station_power_w")
+    assert absent.value.code == "E-STATION-ENERGY"
+    with pytest.raises(InsufficientDataError):
+        fit(telemetry(data.frame.assign(**{Q: np.nan})))
+
+
+def test_too_little_data_cannot_be_backtested() -> None:
+    with pytest.raises(InsufficientDataError) as caught:
+        backtest(fleet(stations=3, days=2))
+    assert caught.value.code == "E-BACKTEST-ROWS"
+
+
+def test_tuning_returns_parameters_that_were_tried() -> None:
+    chosen = tune(build(fleet(stations=6, days=2), Q), trials=2, seed=0)
+    assert 80 <= chosen.rounds <= 400
+    assert chosen.objective == "regression_l1"
+    assert chosen == tune(build(fleet(stations=6, days=2), Q), trials=2, seed=0)
+
+
+def test_the_card_tells_coverage_errors_and_clock() -> None:
+    calls: list[tuple[str, float]] = []
+    data = fleet(stations=12, days=6, load_clock_ahead=1)
+    bundle = fit(data, progress=lambda what, share: calls.append((what, share)))
+    entry = bundle.card.quantities[Q]
+    assert entry["load_clock_offset_intervals"] == 1
+    assert entry["nominal_coverage"] == 0.9
+    assert set(entry["measured_coverage"]) >= {"around", "past", "prior"}  # type: ignore[call-overload]
+    assert bundle.card.model_id.startswith("base-station-")
+    assert bundle.card.sites == tuple(f"S{i:02d}" for i in range(12))
+    shares = [share for _, share in calls]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def itu(stations: int) -> pd.DataFrame:
+    info, load, energy = (pd.read_csv(SHARED / f"{n}.csv") for n in ("BSinfo", "CLdata", "ECdata"))
+    chosen = sorted(energy["BS"].unique())[:: max(1, energy["BS"].nunique() // stations)]
+    cells = load[load["BS"].isin(chosen)].merge(info, on=["BS", "CellName"])
+    names = {
+        "BS": "site_id", "CellName": "unit_id", "Time": "timestamp", "load": "prb_utilisation",
+        "RUType": "ru_type", "Mode": "radio_mode", "Frequency": "frequency_rel", "Bandwidth": "bandwidth_mhz",
+        "Antennas": "antennas", "TXpower": "tx_power_rel", "Energy": Q,
+        **{f"ESMode{i}": f"sleep_mode_{i}" for i in range(1, 7)},
+    }  # fmt: skip
+    table = pd.concat([cells, energy[energy["BS"].isin(chosen)].assign(CellName="")]).rename(columns=names)
+    table["timestamp"] = pd.to_datetime(table["timestamp"], format="%m/%d/%Y %H:%M").dt.tz_localize("UTC")
+    numbers = [c for c in table if c not in ("site_id", "unit_id", "timestamp", "ru_type", "radio_mode")]
+    return table.astype(dict.fromkeys(numbers, np.float64))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the measured base stations in ../shared/data/itu5g")
+def test_errors_on_measured_stations_stay_small() -> None:
+    result = backtest(telemetry(itu(200)))
+    assert error(result, "gap filling", OURS) < 3.0
+    assert error(result, "nowcast", OURS) < 4.5
+    assert error(result, "new station", OURS) < 12.0
+    assert error(result, "new station", OURS) < error(result, "new station", "linear")
+    assert error(result, "gap filling", OURS) < 0.8 * error(result, "gap filling", "linear per station")
+    for problem in ("gap filling", "nowcast"):
+        row = result.table[(result.table["problem"] == problem) & result.table["ours"]].iloc[0]
+        assert 0.84 <= row["coverage"] <= 0.97

@@ -1,0 +1,236 @@
+"""Fitting and backtesting data centres on the sample."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import training.data_centre as family
+from features.data_centre import build, recipe_for
+from features.errors import InsufficientDataError, ModelError, UsageError
+from features.frame import FeatureFrame
+from features.telemetry import Telemetry
+from models.bundle import load_bundle, save_bundle
+from models.data_centre import DataCentreBundle
+from models.gbm import GbmParameters
+from training.backtest import backtest
+from training.choose import Choice
+from training.fit import fit_bundle
+from training.result import BACKTEST_COLUMNS, Backtest
+from training.splits import rolling_origin
+from training.tune import tune_gbm
+
+TARGET = "facility_power_kw"
+
+
+@pytest.fixture(scope="module")
+def tested(dc_year: Telemetry) -> Backtest:
+    return backtest(dc_year, target=TARGET)
+
+
+@pytest.fixture(scope="module")
+def bundle(dc_summer: Telemetry) -> DataCentreBundle:
+    fitted = fit_bundle(dc_summer, target=TARGET)
+    assert isinstance(fitted, DataCentreBundle)
+    return fitted
+
+
+# -- backtest ----------------------------------------------------------------------------------------
+def test_backtest_shows_ours_beside_the_baselines(tested: Backtest) -> None:
+    assert tuple(tested.table.columns) == BACKTEST_COLUMNS
+    for task, rows in tested.table.groupby("problem"):
+        assert rows["ours"].sum() == 1, task
+        expected = {
+            "persistence",
+            "same hour yesterday",
+            "same hour last week",
+            "site mean",
+            "linear",
+            "LightGBM",
+        }
+        assert set(rows.loc[~rows["ours"], "model"]) == expected
+    assert set(tested.table["problem"]) == {"estimate", "forecast"}
+    assert (tested.table["quantity"] == TARGET).all()
+
+
+def test_ours_beats_the_naive_baselines(tested: Backtest) -> None:
+    estimate = tested.table[tested.table["problem"] == "estimate"].set_index("model")
+    ours = float(estimate.loc[estimate["ours"], "mae"].iloc[0])
+    assert ours < 0.25 * float(estimate.loc["site mean", "mae"])
+    forecast = tested.table[tested.table["problem"] == "forecast"].set_index("model")
+    ours = float(forecast.loc[forecast["ours"], "mae"].iloc[0])
+    assert ours < min(float(forecast.loc[m, "mae"]) for m in ("same hour yesterday", "same hour last week"))
+
+
+def test_coverage_is_measured_and_near_nominal(tested: Backtest) -> None:
+    ours = tested.table[tested.table["ours"]]
+    assert (ours["nominal"] == 0.9).all()
+    assert ours["coverage"].between(0.8, 1.0).all()
+    assert tested.table.loc[~tested.table["ours"], "coverage"].isna().all()
+
+
+def test_held_back_rows_are_the_newest_and_unseen(
+    dc_summer: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Poisoning the newest 30 % of the target changes neither choice nor fit."""
+    choices: list[Choice] = []
+    original = family.choose
+
+    def watched(*args: object) -> Choice:
+        choices.append(original(*args))  # type: ignore[arg-type]
+        return choices[-1]
+
+    monkeypatch.setattr(family, "choose", watched)
+    recipe = recipe_for(dc_summer, TARGET, "estimate")
+    clean = family._backtest_one(dc_summer, TARGET, "estimate", 0)
+    frame = dc_summer.frame.copy()
+    start, end = dc_summer.span
+    cut = start + 0.7 * (end - dc_summer.interval - start)
+    newest = frame["timestamp"] >= cut
+    assert 0.28 < newest.mean() < 0.32
+    frame.loc[newest, TARGET] = 9e5
+    poisoned = family._backtest_one(replace(dc_summer, frame=frame), TARGET, "estimate", 0)
+    first, second = choices
+    assert first.name == second.name
+    assert first.errors == second.errors
+    assert np.array_equal(first.residuals.predicted, second.residuals.predicted, equal_nan=True)
+    assert np.array_equal(first.residuals.truth, second.residuals.truth)
+    assert poisoned[0]["mae"] > 100 * clean[0]["mae"]  # so the poison was really in the test rows
+    assert len(build(dc_summer, recipe)) == len(frame)
+
+
+def test_held_out_errors_of_the_card_are_of_unseen_rows(
+    dc_summer: Telemetry, bundle: DataCentreBundle
+) -> None:
+    frame = dc_summer.frame.copy()
+    newest = frame.index >= int(0.87 * len(frame))
+    frame.loc[newest, TARGET] = 9e5
+    spoiled = family._train(replace(dc_summer, frame=frame), TARGET, "estimate", 0, 0).about
+    card = bundle.card.quantities[f"{TARGET}-estimate"]
+    assert spoiled["chosen_by"] == card["chosen_by"]
+    assert spoiled["held_out"]["ours"]["mae"] > 1e4
+
+
+# -- fit ---------------------------------------------------------------------------------------------
+def test_card_says_how_good_it_is(bundle: DataCentreBundle) -> None:
+    assert set(bundle.card.quantities) == {f"{TARGET}-estimate", f"{TARGET}-forecast"}
+    for about in bundle.card.quantities.values():
+        assert 0.6 <= about["coverage_measured"] <= 1.0  # type: ignore[operator]
+        assert {"ours", "persistence", "same hour last week", "site mean"} <= set(about["held_out"])  # type: ignore[call-overload]
+    assert bundle.card.zone == "+08:00"
+    assert bundle.card.interval_s == 3600
+
+
+def test_same_data_and_seed_give_the_same_model(
+    dc_summer: Telemetry, bundle: DataCentreBundle, tmp_path: Path
+) -> None:
+    again = fit_bundle(dc_summer, target=TARGET)
+    assert again.card.model_id == bundle.card.model_id
+    assert again.to_files() == bundle.to_files()
+    saved = save_bundle(bundle, tmp_path / "m")
+    assert saved.model_id == bundle.card.model_id
+    loaded = load_bundle(tmp_path / "m")
+    for task in ("estimate", "forecast"):
+        ours, theirs = bundle.predict(dc_summer, task)[0][0], loaded.predict(dc_summer, task)[0][0]
+        pd.testing.assert_frame_equal(ours.to_frame(), theirs.to_frame())
+
+
+def test_prediction_covers_rows_without_a_measured_target(
+    dc_summer: Telemetry, bundle: DataCentreBundle
+) -> None:
+    blind = replace(dc_summer, frame=dc_summer.frame.assign(**{TARGET: np.nan}))
+    said = bundle.predict(blind, "estimate")[0][0]
+    assert len(said.point) == len(dc_summer.frame)
+    assert np.isfinite(said.point).all()
+    truth = dc_summer.frame[TARGET].to_numpy()
+    inside = (truth >= said.lower) & (truth <= said.upper)
+    assert inside[np.isfinite(truth)].mean() > 0.85
+
+
+def test_prediction_of_another_interval_or_site(dc_summer: Telemetry, bundle: DataCentreBundle) -> None:
+    with pytest.raises(ModelError, match="E-MODEL-INTERVAL"):
+        bundle.predict(replace(dc_summer, interval=pd.Timedelta(minutes=30)), "estimate")
+    renamed = replace(dc_summer, frame=dc_summer.frame.assign(site_id="other"))
+    assert "D-MODEL-OTHER-SITE" in {i.code for i in bundle.predict(renamed, "estimate")[1]}
+
+
+def test_an_unknown_target_is_refused_with_the_known_ones(dc_summer: Telemetry) -> None:
+    for call in (fit_bundle, backtest):
+        with pytest.raises(UsageError, match="E-TARGET") as raised:
+            call(dc_summer, target="supply_air_temp_c")
+        assert TARGET in raised.value.remedy
+        assert raised.value.exit_code == 2
+
+
+def test_several_sites_in_one_export(dc_summer: Telemetry) -> None:
+    start = dc_summer.span[0]
+    short = dc_summer.between(start, start + pd.Timedelta(weeks=4)).frame
+    poor = short.assign(site_id="b", facility_power_kw=np.nan)
+    both = replace(dc_summer, frame=pd.concat([short.assign(site_id="a"), poor], ignore_index=True))
+    fitted = fit_bundle(both, target=TARGET)
+    assert {n.split("/")[0] for n in fitted.card.quantities} == {"a"}
+    with pytest.raises(UsageError, match="E-TARGET"):
+        fit_bundle(both.site("b"), target=TARGET)
+
+
+def test_too_short_an_export(dc_summer: Telemetry) -> None:
+    start = dc_summer.span[0]
+    with pytest.raises(InsufficientDataError, match="E-TRAIN-TARGET"):
+        fit_bundle(dc_summer.between(start, start + pd.Timedelta(days=5)))
+    nine_days = dc_summer.between(start, start + pd.Timedelta(days=9))
+    with pytest.raises(InsufficientDataError, match="E-TRAIN-ROWS"):
+        fit_bundle(nine_days)
+    with pytest.raises(InsufficientDataError, match="E-BACKTEST-ROWS"):
+        backtest(nine_days)
+
+
+def test_a_meter_read_three_times_a_day_has_no_forecast_but_an_estimate(dc_year: Telemetry) -> None:
+    frame = dc_year.frame.iloc[: 24 * 150].copy()
+    frame.loc[np.arange(len(frame)) % 8 != 0, TARGET] = np.nan
+    fitted = fit_bundle(replace(dc_year, frame=frame), target=TARGET)
+    assert set(fitted.card.quantities) == {f"{TARGET}-estimate"}
+    assert any("no forecast" in note for note in fitted.card.notes)
+
+
+# -- tuning and splits -------------------------------------------------------------------------------
+def test_two_trials_of_optuna(dc_summer: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[FeatureFrame] = []
+    original = family.tune_gbm
+
+    def watched(frame: FeatureFrame, *args: object) -> GbmParameters:
+        seen.append(frame)
+        return original(frame, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(family, "tune_gbm", watched)
+    start = dc_summer.span[0]
+    short = dc_summer.between(start, start + pd.Timedelta(weeks=4))
+    fitted = fit_bundle(short, target=TARGET, trials=2)
+    assert isinstance(fitted, DataCentreBundle)
+    newest = short.frame["timestamp"].max() - seen[0].keys["timestamp"].max()
+    assert newest >= 0.14 * (short.span[1] - short.span[0])  # the search never sees the held-back rows
+    assert len(fitted.predict(short, "estimate")[0]) == 1
+
+
+def test_tuning_is_never_worse_than_the_start_on_its_folds(dc_summer: Telemetry) -> None:
+    frame = build(dc_summer, recipe_for(dc_summer, TARGET, "estimate")).measured().rows(np.arange(400))
+    start = GbmParameters(rounds=100, seed=1)
+    assert tune_gbm(frame, start, 1, 0) == start
+    assert tune_gbm(frame, start, 3, 0) == tune_gbm(frame, start, 3, 0)
+
+
+def test_rolling_origin_never_trains_on_the_future(dc_summer: Telemetry) -> None:
+    frame = build(dc_summer, recipe_for(dc_summer, TARGET, "estimate")).measured()
+    stamps = frame.keys["timestamp"]
+    folds = rolling_origin(frame)
+    assert len(folds) == 3
+    for fold in folds:
+        assert stamps[fold.train].max() < stamps[fold.test].min()
+    tested = np.sum([f.test for f in folds], axis=0)
+    assert tested.max() == 1
+    assert tested.sum() == int((stamps >= stamps[folds[0].test].min()).sum())
+    with pytest.raises(InsufficientDataError, match="E-SPLIT-ROWS"):
+        rolling_origin(frame.rows(np.arange(100)))
