@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 
@@ -27,6 +27,8 @@ ROWS = 2500
 """The search looks at about this many steps, evenly spread; the verifier looks at all."""
 COARSE_K = 1.5
 MONTH_ROWS = 60
+LEAST_ROWS = 12
+UNTRIED = "explored range"
 DEAD_BAND = 0.001
 """A month keeps the window's pair unless the gain exceeds this share of its energy [1]."""
 SUPPORT_K = 1.5
@@ -48,6 +50,10 @@ class Outcome:
     draws_kw: FloatArray
     feasible: BoolArray
     blocked_by: str = ""
+
+    def holds(self, months: BoolArray) -> bool:
+        """Whether every limit holds in the given months."""
+        return bool(self.feasible[months].all())
 
 
 @dataclass
@@ -94,7 +100,7 @@ class Search:
         supported = self._supported(pair)
         if not supported.any():
             nothing = np.zeros(self.n_months)
-            return Outcome(nothing, nothing[:, None], supported, "explored range")
+            return Outcome(nothing, nothing[:, None], supported, UNTRIED)
         after = self._state(pair)
         slope = 1.0 + self.response.chain.slope(self._before["it"])[:, None]
         it_draws = self._by_month((self._before["it_draws"] - after["it_draws"]) * slope)
@@ -203,7 +209,7 @@ def propose(
     steps = pd.date_range(start, end, freq=pd.Timedelta(hours=operation.hours), inclusive="left")
     window = operation.between(start, end)
     window = window.rows(window.usable)
-    if response is None or len(window) < MONTH_ROWS:
+    if response is None or len(window) < LEAST_ROWS:
         reasons = why_not or (f"only {len(window)} steps of the window are fully measured",)
         report = SolverReport("hold", "no model of the levers", time.perf_counter() - began, problem.seed)
         return Plan(problem, _schedule(steps, problem, {}), {}, report, reasons)
@@ -229,7 +235,71 @@ def propose(
     excluded = {o.blocked_by for o in search.known.values() if o.blocked_by}
     blocked = [f"colder, warmer or untried set-points were excluded by: {name}" for name in sorted(excluded)]
     objective = {"saving_kw": saving, "saving_pct": 100 * saving / base}
-    return Plan(problem, _schedule(steps, problem, chosen), objective, report, tuple(blocked))
+    broken = _broken_today(search, best)
+    if broken and best[0] == search.current():
+        report = replace(report, status="infeasible")
+    return Plan(
+        problem,
+        _schedule(steps, problem, chosen),
+        objective,
+        report,
+        (*broken, *blocked),
+        _binding(search, best),
+    )
+
+
+def proposed_saving_pct(response: SiteResponse, operation: Operation, schedule: pd.DataFrame) -> float:
+    """Return what the proposing model says that a schedule saves [% of its baseline energy].
+
+    Parameters
+    ----------
+    response : SiteResponse
+    operation : Operation
+        The whole export, levers as in the response.
+    schedule : pandas.DataFrame
+        As `advisor.plan.Plan.schedule`.
+    """
+    wide = schedule.pivot_table(index="timestamp", columns="lever", values=["current", "recommended"])
+    window = operation.rows(np.asarray(operation.stamps.isin(wide.index)) & operation.usable)
+    wide = wide.reindex(window.stamps)
+    before, after = (
+        response.scenario(window, {n: wide[side][n].to_numpy(dtype=np.float64) for n in operation.levers})
+        for side in ("current", "recommended")
+    )
+    base = float(np.nansum(before.facility_kw))
+    return 100 * (base - float(np.nansum(after.facility_kw))) / base
+
+
+def _broken_today(search: Search, best: list[Pair]) -> list[str]:
+    """Say which limit today's operation breaks, and what would keep it."""
+    seen = search.counts > 0
+    today = search.outcome(search.current())
+    if today.holds(seen) or not today.blocked_by or today.blocked_by == UNTRIED:
+        return []
+    kept = [p for p, o in search.known.items() if o.holds(seen)]
+    if not kept:
+        return [
+            f"today's set-points break {today.blocked_by}, and so does every explored one: explore colder "
+            "air in steps of 0.5 K, or raise the limit"
+        ]
+    if best[0] != search.current():
+        return [f"today's set-points break {today.blocked_by}; the plan keeps it"]
+    return [f"today's set-points break {today.blocked_by}; explored set-points that keep it exist"]
+
+
+def _binding(search: Search, best: list[Pair]) -> dict[str, str]:
+    """Return the limit that stops each lever where one more step would save more."""
+    seen = search.counts > 0
+    share = search.counts / search.counts.sum()
+    pair = best[int(search.counts.argmax())]
+    here = float(share @ search.outcome(pair).mean_kw)
+    found: dict[str, str] = {}
+    for k, name in enumerate(search.levers):
+        for value in _neighbours(search.problem.candidates[name], pair[k]):
+            further = search.outcome((*pair[:k], value, *pair[k + 1 :]))
+            if not further.holds(seen) and further.blocked_by and float(share @ further.mean_kw) >= here:
+                found[name] = further.blocked_by
+    return found
 
 
 def _best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
@@ -240,7 +310,7 @@ def _best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
 
     def over_all(pair: Pair) -> float:
         o = search.outcome(pair)
-        if not o.feasible[seen].all():
+        if not o.holds(seen):
             return -np.inf
         return float(share @ o.mean_kw - (share @ o.draws_kw).std(ddof=1))
 
@@ -248,7 +318,8 @@ def _best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
     current = search.current()
 
     def against_current(pair: Pair) -> float:
-        return 0.0 if pair == current else over_all(pair)
+        # what is in force needs no proof, unless it breaks a limit itself
+        return 0.0 if pair == current and search.outcome(pair).holds(seen) else over_all(pair)
 
     overall = _refine(max([current, *coarse], key=against_current), grids, against_current)
     return [

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from advisor.catalogue import Measure, load_limits, measures_for
-from advisor.cooling import propose
+from advisor.cooling import propose, proposed_saving_pct
 from advisor.plan import PLAN_COLUMNS, Advice, Limit, Plan, Problem, Recommendation, Saving, VerifiedPlan
 from advisor.ranking import recommend
 from advisor.site import LeverRange, Site
@@ -82,17 +82,35 @@ def advise_data_centre(
         )
         for name in case.problem.current
     }
-    recommendations = recommend(
-        verified,
-        lambda schedule: verify_set_points(
-            replace(plan, schedule=schedule, objective={}), scorer, case.operation, case.site, case.pv_kw
-        ),
-        known,
-        case.what_if.reasons,
-    )
+    verified, recommendations = _ranked(case, moved, verified, known)
     advice = _advice(telemetry, case, verified, recommendations, tuple(issues), bundle)
     tell("done", 1.0)
     return advice
+
+
+def _ranked(
+    case: Case, moved: Operation, verified: VerifiedPlan, known: dict[str, tuple[str, ...]]
+) -> tuple[VerifiedPlan, tuple[Recommendation, ...]]:
+    """Rank the levers; a move that is not proven beside the others is shown, but not commanded."""
+
+    def rescore(schedule: pd.DataFrame) -> VerifiedPlan:
+        objective = {}
+        if case.what_if.proposer is not None:
+            objective = {"saving_pct": proposed_saving_pct(case.what_if.proposer, moved, schedule)}
+        part = replace(verified.plan, schedule=schedule, objective=objective)
+        return verify_set_points(part, case.what_if.scorer, case.operation, case.site, case.pv_kw)
+
+    entries = recommend(verified, rescore, known, case.what_if.reasons)
+    doubtful = {e.lever for e in entries if e.verdict == "not proven"}
+    if verified.verdict != "supported" or not doubtful:
+        return verified, entries
+    schedule = verified.plan.schedule
+    kept = schedule.assign(
+        recommended=schedule["recommended"].where(~schedule["lever"].isin(doubtful), schedule["current"])
+    )
+    reduced = rescore(kept)
+    again = recommend(reduced, rescore, known, case.what_if.reasons)
+    return reduced, (*again, *(e for e in entries if e.lever in doubtful))
 
 
 def _case(
@@ -249,7 +267,7 @@ def _candidates(operation: Operation, what_if: WhatIf, site: Site) -> dict[str, 
             result[name] = (site.current[name],)
             continue
         low, high, step = max(low, permitted.lower), min(high, permitted.upper), permitted.step
-        if name == operation.air_lever and operation.inlet_c is None:
+        if operation.inlet_c is None:
             high = min(high, site.current[name])  # without an inlet sensor nobody sees a warmer aisle
         first = np.ceil(low / step - 1e-9)
         count = int(np.floor(high / step + 1e-9) - first) + 1

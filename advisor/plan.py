@@ -175,6 +175,8 @@ class Plan:
     report : SolverReport
     conflicts : tuple of str
         Where infeasible or held: which limits conflict or what is missing, and the cheapest way out.
+    binding : dict
+        Lever -> the limit that keeps it from going further where that would save more.
     """
 
     problem: Problem
@@ -182,6 +184,7 @@ class Plan:
     objective: dict[str, float]
     report: SolverReport
     conflicts: tuple[str, ...] = ()
+    binding: dict[str, str] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:

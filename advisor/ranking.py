@@ -137,6 +137,8 @@ def _binding(verified: VerifiedPlan, lever: str, rows: pd.DataFrame) -> str:
         )
         if hit
     ]
+    if lever in verified.plan.binding:
+        return verified.plan.binding[lever]
     return "; ".join(at_edge) or "none: the optimum lies inside the range"
 
 

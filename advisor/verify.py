@@ -12,7 +12,7 @@ import pandas as pd
 from advisor.plan import Check, Interval, Limit, Plan, Saving, Totals, Verdict, VerifiedPlan
 from advisor.site import Site
 from features.frame import FloatArray
-from features.operation import Operation
+from features.operation import BoolArray, Operation
 from models.site_scorer import Scored, SiteScorer
 
 Z90 = 1.645
@@ -22,7 +22,8 @@ LEAST_HOURS = 24
 MECHANISM_PCT = 3.0
 """A larger saving needs a mechanism that the site's own data show [% of facility energy]."""
 IMPOSSIBLE_PCT = 30.0
-INLET_QUANTILE = 0.995
+SETTLING_HOURS = 4.0
+"""After a move of a lever the inlet is still on its way, and says nothing about the new setting."""
 
 
 def verify_set_points(
@@ -59,17 +60,14 @@ def verify_set_points(
         *_range_checks(plan, site, operation),
         *(_inlet_check(limit, current, planned, operation, site) for limit in plan.problem.limits),
     ]
+    pv = None if pv_kw is None else pv_kw[inside]
     if scorer is None or not moved:
-        totals = (
-            _totals(window.facility_kw, window.it_kw, window, site, _sunny(pv_kw, inside))
-            if _as_operated(window, current)
-            else Totals()
-        )
+        totals = _held_totals(scorer, window, current, site, pv)
+        notes = (*plan.conflicts, *_notes(np.isfinite(window.facility_kw), pv))
         return VerifiedPlan(
-            plan, "hold", totals, totals, _nothing(totals), {}, None, None, tuple(checks), plan.conflicts
+            plan, "hold", totals, totals, _nothing(totals), {}, None, None, tuple(checks), notes
         )
     scored = scorer.score(window, current, planned)
-    pv = _sunny(pv_kw, inside)
     baseline = _totals(scored.baseline_kw, scored.baseline_it_kw, window, site, pv)
     after = _totals(scored.planned_kw, scored.planned_it_kw, window, site, pv)
     share = _saving_pct(scored, plan)
@@ -93,7 +91,7 @@ def verify_set_points(
         plan.objective.get("saving_pct"),
         point,
         tuple(checks),
-        _notes(scored, window),
+        _notes(scored.measured, pv),
     )
 
 
@@ -164,8 +162,20 @@ def _as_operated(window: Operation, current: dict[str, FloatArray]) -> bool:
     return all(float(np.nanmean(np.abs(window.levers[n] - v) < 0.05)) > 0.95 for n, v in current.items())
 
 
-def _sunny(pv_kw: FloatArray | None, inside: np.ndarray) -> FloatArray | None:
-    return None if pv_kw is None else pv_kw[inside]
+def _held_totals(
+    scorer: SiteScorer | None,
+    window: Operation,
+    current: dict[str, FloatArray],
+    site: Site,
+    pv_kw: FloatArray | None,
+) -> Totals:
+    """Return the totals at the set-points in force: metered if the site ran there, else modelled."""
+    if _as_operated(window, current):
+        return _totals(window.facility_kw, window.it_kw, window, site, pv_kw)
+    if scorer is None:
+        return Totals()
+    held = scorer.score(window, current, current)
+    return _totals(held.baseline_kw, held.baseline_it_kw, window, site, pv_kw)
 
 
 def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
@@ -222,7 +232,7 @@ def _inlet_check(
         return Check(name, not (warmer and limit.sense == "max"), None, limit.value, note)
     # the inlet follows the air set-point; without one its level near the planned set-points counts
     guide = air if air is not None and air in planned else next(iter(planned))
-    known = operation.usable & np.isfinite(operation.inlet_c)
+    known = operation.usable & np.isfinite(operation.inlet_c) & _settled(operation)
     worst: list[float] = []
     table = pd.DataFrame(planned).drop_duplicates()
     for row in table.itertuples(index=False):
@@ -238,18 +248,28 @@ def _inlet_check(
                 name, False, None, limit.value, f"fewer than {LEAST_HOURS} steps were measured near {target}"
             )
         shift = target[air] - operation.levers[air][chosen] if guide == air else 0.0
-        side = INLET_QUANTILE if limit.sense == "max" else 1 - INLET_QUANTILE
-        worst.append(float(np.quantile(operation.inlet_c[chosen] + shift, side)))
+        expected = operation.inlet_c[chosen] + shift
+        worst.append(float(expected.max() if limit.sense == "max" else expected.min()))
     error = site.limits.sensor_error_k
     if limit.sense == "max":
         extreme = max(worst) + error
         return Check(
             name, extreme <= limit.value + 1e-9, extreme, limit.value, f"sensor error {error:g} K added"
         )
-    today = float(np.quantile(operation.inlet_c[known], 1 - INLET_QUANTILE))
+    today = float(operation.inlet_c[known].min())
     extreme = min(worst)
     ok = extreme >= min(limit.value, today) - 0.5
     return Check(name, ok, extreme, limit.value, f"the export itself went down to {today:.1f} °C")
+
+
+def _settled(operation: Operation) -> BoolArray:
+    """Return the steps before which no lever was moved for a while."""
+    steps = max(round(SETTLING_HOURS / operation.hours), 1)
+    calm = np.ones(len(operation), dtype=bool)
+    for values in operation.levers.values():
+        moved = np.abs(np.diff(values, prepend=values[:1])) > 0.05
+        calm &= ~pd.Series(moved).rolling(steps, min_periods=1).max().astype(bool).to_numpy()
+    return calm
 
 
 def _balance_checks(scored: Scored, window: Operation) -> list[Check]:
@@ -294,8 +314,12 @@ def _plausible(share: Interval, scored: Scored, claimed: float) -> Check:
     return Check("plausible saving", ok, largest, IMPOSSIBLE_PCT, note)
 
 
-def _notes(scored: Scored, window: Operation) -> tuple[str, ...]:
-    missing = len(window) - int(scored.measured.sum())
-    if not missing:
-        return ()
-    return (f"{missing} of {len(window)} steps were not fully measured: totals leave them out",)
+def _notes(measured: BoolArray, pv_kw: FloatArray | None) -> tuple[str, ...]:
+    notes = []
+    missing = int((~measured).sum())
+    if missing:
+        notes.append(f"{missing} of {len(measured)} steps were not fully measured: totals leave them out")
+    dark = 0 if pv_kw is None else int(np.isnan(pv_kw[measured]).sum())
+    if dark:
+        notes.append(f"own generation is unknown in {dark} steps and counted as none there")
+    return tuple(notes)

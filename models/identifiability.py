@@ -19,6 +19,8 @@ LEAST_FREE_SD_K = 0.4
 LEAST_MOVES = 12
 """Moves of the lever by at least `MOVE_K`; fewer are anecdotes, not a test."""
 MOVE_K = 0.5
+TOGETHER = 0.95
+"""Correlation of two levers above which they count as one [1]."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class LeverEvidence:
 
     ``sd_k`` is the spread of the lever [K], ``free_sd_k`` what is left of it after weather and
     calendar [K], ``moves`` how often it was moved by at least half a kelvin, ``low_c`` and
-    ``high_c`` the explored range [degC] (each side kept for at least a day in all).
+    ``high_c`` the explored range [degC] (each side kept for at least a day in all), ``moves_with``
+    another lever that always moved with it.
     """
 
     lever: str
@@ -36,11 +39,13 @@ class LeverEvidence:
     moves: int
     low_c: float
     high_c: float
+    moves_with: str = ""
 
     @property
     def identified(self) -> bool:
         """Whether the lever's effect can be separated."""
-        return self.free_sd_k >= LEAST_FREE_SD_K and self.moves >= LEAST_MOVES
+        enough = self.free_sd_k >= LEAST_FREE_SD_K and self.moves >= LEAST_MOVES
+        return enough and not self.moves_with
 
     @property
     def reason(self) -> str:
@@ -49,6 +54,11 @@ class LeverEvidence:
             return (
                 f"{self.lever} was moved {self.moves} times between {self.low_c:g} and {self.high_c:g} °C, "
                 f"{self.free_sd_k:.1f} K of it independent of weather and calendar"
+            )
+        if self.moves_with:
+            return (
+                f"{self.lever} was always moved together with {self.moves_with}: their effects cannot be "
+                "told apart"
             )
         if self.sd_k < 0.05:
             return f"{self.lever} never moved ({self.low_c:g} °C): nothing about its effect can be learned"
@@ -72,7 +82,8 @@ def lever_evidence(operation: Operation) -> dict[str, LeverEvidence]:
     rows = operation.usable
     explained = _explaining_terms(operation)
     rows &= np.isfinite(explained).all(axis=1)
-    evidence = {}
+    evidence: dict[str, LeverEvidence] = {}
+    free: dict[str, FloatArray] = {}
     for name, values in operation.levers.items():
         x = values[rows]
         if len(x) < 48:
@@ -81,17 +92,30 @@ def lever_evidence(operation: Operation) -> dict[str, LeverEvidence]:
         terms = explained[rows]
         gram = terms.T @ terms + 1e-6 * len(x) * np.eye(terms.shape[1])
         left = (x - x.mean()) - terms @ np.linalg.solve(gram, terms.T @ (x - x.mean()))
+        together = [n for n, other in free.items() if left.std() > 0 and _same(left, other)]
+        free[name] = left
         at_least = max(round(24 / operation.hours), 1)
         ordered = np.sort(x)
         evidence[name] = LeverEvidence(
             lever=name,
             sd_k=float(x.std()),
             free_sd_k=float(left.std()),
+            moves_with=together[0] if together else "",
             moves=int((np.abs(np.diff(values)) >= MOVE_K).sum()),
             low_c=float(ordered[min(at_least, len(x)) - 1]),
             high_c=float(ordered[-min(at_least, len(x))]),
         )
     return evidence
+
+
+def _same(a: FloatArray, b: FloatArray) -> bool:
+    """Whether two levers moved as one."""
+    return bool(b.std() > 0 and abs(np.corrcoef(a, b)[0, 1]) > TOGETHER)
+
+
+def _steps(weather: FloatArray) -> FloatArray:
+    """Return levels at which a set-point may be switched by the weather."""
+    return np.quantile(weather, np.linspace(0.05, 0.95, 19)) if len(weather) else np.zeros(0)
 
 
 def _explaining_terms(operation: Operation) -> FloatArray:
@@ -109,6 +133,7 @@ def _explaining_terms(operation: Operation) -> FloatArray:
     columns = [
         *(np.asarray(w) for w in weather),
         *(np.maximum(np.asarray(w) - k, 0.0) for w in weather for k in knots),
+        *(np.asarray(w) > k for w in weather[:3] for k in _steps(np.asarray(w)[rows])),  # switches
         np.sin(year),
         np.cos(year),
         np.sin(2 * year),

@@ -16,7 +16,8 @@ from features.errors import InsufficientDataError
 from features.frame import FloatArray
 from features.operation import AIR_LEVERS, BoolArray, Operation
 from models.block_ridge import BlockRidge, fit_block_ridge
-from models.site_response import DRAWS, ChainLoss, fit_chain, least_rows
+from models.chain_loss import ChainLoss, fit_chain
+from models.site_response import DRAWS, least_rows
 
 MEMBERS = 8
 """Trees are fitted on this many draws of weeks; their spread is the scorer's uncertainty."""

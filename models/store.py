@@ -18,6 +18,7 @@ from features.errors import ModelError
 from features.schema import Kind
 
 CARD = "card.json"
+MARKER = ".energy-advisor-model"
 FORMAT = 1
 
 
@@ -112,23 +113,23 @@ def save(directory: Path, card: ModelCard, files: dict[str, str]) -> ModelCard:
     sealed = seal(card, files)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        if any(directory.iterdir()) and not (directory / CARD).exists():
+        ours = (directory / CARD).exists() or (directory / MARKER).exists()
+        if any(directory.iterdir()) and not ours:
             raise ModelError(
                 "E-MODEL-DIR",
                 "the folder holds files that are not a model",
                 str(directory),
                 "give an empty folder",
             )
-        stale = (
-            set(json.loads((directory / CARD).read_text())["files"]) if (directory / CARD).exists() else set()
-        )
+        (directory / MARKER).touch()  # a save that is killed half-way may be repeated here
         (directory / CARD).unlink(missing_ok=True)
-        for name in stale - set(files):
-            (directory / Path(name).name).unlink(missing_ok=True)
+        for old in directory.iterdir():
+            if old.is_file() and old.name not in {*files, MARKER}:
+                old.unlink()
         for name, text in files.items():
             _write(directory / name, text)
         _write(directory / CARD, json.dumps(asdict(sealed), indent=1, sort_keys=True))
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+    except OSError as error:
         raise ModelError(
             "E-MODEL-WRITE", f"the model cannot be written: {error}", str(directory), "choose another folder"
         ) from None

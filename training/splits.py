@@ -54,6 +54,6 @@ def rolling_origin(frame: FeatureFrame, folds: int = FOLDS, least: int = 48) -> 
             "E-SPLIT-ROWS",
             f"{len(frame)} measured rows are too few to hold some back by time",
             frame.quantity,
-            f"give at least {4 * least} measured rows",
+            f"give at least {6 * least} measured rows",
         )
     return result

@@ -10,7 +10,7 @@ import pandas as pd
 
 from advisor.site import Site
 from models.prediction import OUTPUT_COLUMNS
-from training.backtest import BACKTEST_COLUMNS
+from training.result import BACKTEST_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
