@@ -236,7 +236,8 @@ def propose(
     blocked = [f"colder, warmer or untried set-points were excluded by: {name}" for name in sorted(excluded)]
     objective = {"saving_kw": saving, "saving_pct": 100 * saving / base}
     broken = _broken_today(search, best)
-    if broken and best[0] == search.current():
+    moved = best[0] != search.current()
+    if broken and not moved:
         report = replace(report, status="infeasible")
     return Plan(
         problem,
@@ -245,6 +246,7 @@ def propose(
         report,
         (*broken, *blocked),
         _binding(search, best),
+        search.outcome(search.current()).blocked_by if broken and moved else "",
     )
 
 

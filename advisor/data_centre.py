@@ -102,13 +102,15 @@ def _ranked(
 
     entries = recommend(verified, rescore, known, case.what_if.reasons)
     doubtful = {e.lever for e in entries if e.verdict == "not proven"}
-    if verified.verdict != "supported" or not doubtful:
+    if verified.verdict != "supported" or not doubtful or verified.plan.keeps:
         return verified, entries
     schedule = verified.plan.schedule
     kept = schedule.assign(
         recommended=schedule["recommended"].where(~schedule["lever"].isin(doubtful), schedule["current"])
     )
     reduced = rescore(kept)
+    if reduced.verdict == "refused":  # the moves hold a limit only together
+        return verified, entries
     again = recommend(reduced, rescore, known, case.what_if.reasons)
     return reduced, (*again, *(e for e in entries if e.lever in doubtful))
 
@@ -305,7 +307,8 @@ def _advice(
     issues: tuple[DataIssue, ...],
     bundle: Bundle,
 ) -> Advice:
-    supported = verified.verdict == "supported"
+    required = verified.verdict == "not proven" and bool(verified.plan.keeps)
+    supported = verified.verdict == "supported" or required
     # an unproven plan commands nothing: the current set-points stay
     schedule = verified.plan.schedule
     if not supported:

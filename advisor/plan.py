@@ -177,6 +177,9 @@ class Plan:
         Where infeasible or held: which limits conflict or what is missing, and the cheapest way out.
     binding : dict
         Lever -> the limit that keeps it from going further where that would save more.
+    keeps : str
+        A limit that the set-points in force break and this plan keeps; then it is commanded whether it
+        saves or not.
     """
 
     problem: Problem
@@ -185,6 +188,7 @@ class Plan:
     report: SolverReport
     conflicts: tuple[str, ...] = ()
     binding: dict[str, str] = field(default_factory=dict)
+    keeps: str = ""
 
     @property
     def changes(self) -> bool:

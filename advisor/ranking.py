@@ -146,6 +146,8 @@ def _reasons(verified: VerifiedPlan) -> tuple[str, ...]:
     parts = verified.parts
     energy = verified.baseline.energy_kwh or 0.0
     reasons = []
+    if verified.plan.keeps:
+        reasons.append(f"the set-points in force break a limit that this plan keeps: {verified.plan.keeps}")
     before, after = verified.baseline.pue, verified.planned.pue
     if before is not None and after is not None and after > before + 5e-4:
         reasons.append(

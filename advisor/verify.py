@@ -159,7 +159,10 @@ def _nothing(totals: Totals) -> Saving:
 
 def _as_operated(window: Operation, current: dict[str, FloatArray]) -> bool:
     """Whether the site ran at the declared set-points, so that the meter is the baseline itself."""
-    return all(float(np.nanmean(np.abs(window.levers[n] - v) < 0.05)) > 0.95 for n, v in current.items())
+    known = window.usable
+    if not known.any():
+        return False
+    return all(float((np.abs(window.levers[n] - v) < 0.05)[known].mean()) > 0.95 for n, v in current.items())
 
 
 def _held_totals(
@@ -172,7 +175,7 @@ def _held_totals(
     """Return the totals at the set-points in force: metered if the site ran there, else modelled."""
     if _as_operated(window, current):
         return _totals(window.facility_kw, window.it_kw, window, site, pv_kw)
-    if scorer is None:
+    if scorer is None or not window.usable.any() or not set(scorer.levers) <= set(window.levers):
         return Totals()
     held = scorer.score(window, current, current)
     return _totals(held.baseline_kw, held.baseline_it_kw, window, site, pv_kw)

@@ -100,11 +100,12 @@ class BrokenLine:
 
 @dataclass(frozen=True)
 class SiteScorer:
-    """The scoring model of one site."""
+    """The scoring model of one site; ``levers`` are those that it was fitted on."""
 
     it: BrokenLine
     trees: tuple[lgb.Booster, ...]
     chain: ChainLoss
+    levers: tuple[str, ...]
 
     def overhead(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
         """Return the overhead of a steady scenario by every member [kW], shape (n, members)."""
@@ -131,6 +132,7 @@ class SiteScorer:
         -------
         Scored
         """
+        operation = operation.only_levers(self.levers)
         before, after = operation.with_levers(baseline), operation.with_levers(planned)
         here = self.it.log_effect(operation)
         it_before = operation.it_kw[:, None] * np.exp(self.it.log_effect(before) - here)
@@ -159,7 +161,8 @@ class SiteScorer:
     def to_files(self, prefix: str) -> tuple[dict[str, Any], dict[str, str]]:
         """Return (JSON part, file name -> LightGBM text)."""
         about = {
-            "levers": list(self.it.levers),
+            "levers": list(self.levers),
+            "air_levers": list(self.it.levers),
             "knots": [list(k) for k in self.it.knots],
             "fit": self.it.fit.to_dict(),
             "chain": [self.chain.a, self.chain.b, self.chain.c],
@@ -172,12 +175,12 @@ class SiteScorer:
     def from_files(cls, about: dict[str, Any], files: dict[str, str], prefix: str) -> SiteScorer:
         """Rebuild from `to_files`."""
         line = BrokenLine(
-            tuple(about["levers"]),
+            tuple(about["air_levers"]),
             tuple(tuple(k) for k in about["knots"]),
             BlockRidge.from_dict(about["fit"]),
         )
         trees = tuple(lgb.Booster(model_str=files[f"{prefix}{i}.txt"]) for i in range(about["members"]))
-        return cls(line, trees, ChainLoss(*about["chain"]))
+        return cls(line, trees, ChainLoss(*about["chain"]), tuple(about["levers"]))
 
 
 def fit_site_scorer(operation: Operation, rows: BoolArray, seed: int) -> SiteScorer:
@@ -197,7 +200,10 @@ def fit_site_scorer(operation: Operation, rows: BoolArray, seed: int) -> SiteSco
             f"export at least {2 * least_rows(operation)} steps without gaps",
         )
     return SiteScorer(
-        _fit_broken_line(operation, rows, seed), _fit_trees(operation, rows, seed), fit_chain(operation, rows)
+        _fit_broken_line(operation, rows, seed),
+        _fit_trees(operation, rows, seed),
+        fit_chain(operation, rows),
+        tuple(operation.levers),
     )
 
 

@@ -122,10 +122,10 @@ def save(directory: Path, card: ModelCard, files: dict[str, str]) -> ModelCard:
                 "give an empty folder",
             )
         (directory / MARKER).touch()  # a save that is killed half-way may be repeated here
+        stale = _files_of_card(directory / CARD) - set(files)
         (directory / CARD).unlink(missing_ok=True)
-        for old in directory.iterdir():
-            if old.is_file() and old.name not in {*files, MARKER}:
-                old.unlink()
+        for name in stale:
+            (directory / Path(name).name).unlink(missing_ok=True)
         for name, text in files.items():
             _write(directory / name, text)
         _write(directory / CARD, json.dumps(asdict(sealed), indent=1, sort_keys=True))
@@ -169,6 +169,15 @@ def load(directory: Path) -> tuple[ModelCard, dict[str, str]]:
             "E-MODEL-DAMAGED", "card.json does not match its own id", str(directory), "train again"
         )
     return card, files
+
+
+def _files_of_card(path: Path) -> set[str]:
+    """Return the files of an earlier model; none where its card is missing or damaged."""
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))["files"]
+        return set(listed) if isinstance(listed, dict) else set()
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+        return set()
 
 
 def _checked(path: Path, digest: str) -> str:

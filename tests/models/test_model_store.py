@@ -125,7 +125,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
 def test_a_newer_model_replaces_the_older_and_its_files_only(folder: Path) -> None:
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     save(folder, replace(CARD_OF, seed=5), {"models.json": "{}"})
-    assert sorted(p.name for p in folder.iterdir()) == [CARD, "models.json", "notes.txt"]
+    assert sorted(p.name for p in folder.glob("[!.]*")) == [CARD, "models.json", "notes.txt"]
     assert load(folder)[0].seed == 5
 
 
