@@ -93,7 +93,15 @@ def _ranked(
 ) -> tuple[VerifiedPlan, tuple[Recommendation, ...]]:
     """Rank the levers; a move that is not proven beside the others is shown, but not commanded."""
 
+    known_parts: dict[bytes, VerifiedPlan] = {}
+
     def rescore(schedule: pd.DataFrame) -> VerifiedPlan:
+        key = schedule[["current", "recommended"]].to_numpy(dtype=np.float64).tobytes()
+        if key not in known_parts:  # the same part is asked for more than once
+            known_parts[key] = score(schedule)
+        return known_parts[key]
+
+    def score(schedule: pd.DataFrame) -> VerifiedPlan:
         objective = {}
         if case.what_if.proposer is not None:
             objective = {"saving_pct": proposed_saving_pct(case.what_if.proposer, moved, schedule)}

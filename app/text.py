@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -40,7 +41,8 @@ MARKS = {"error": "✗ error", "warning": "! warning", "info": "· note"}
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
     """Return an aligned text table; cells are shown as they are, never as markup."""
-    width = max(60, min(shutil.get_terminal_size((120, 40)).columns, 160))
+    # a pipe has no width: text for grep and files is not folded to that of some terminal
+    width = max(60, min(shutil.get_terminal_size((120, 40)).columns, 160)) if sys.stdout.isatty() else 140
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for name in head:
         shown.add_column(Text(name), justify="right" if name in right else "left", overflow="fold")
