@@ -92,7 +92,6 @@ def _ranked(
     case: Case, moved: Operation, verified: VerifiedPlan, known: dict[str, tuple[str, ...]]
 ) -> tuple[VerifiedPlan, tuple[Recommendation, ...]]:
     """Rank the levers; a move that is not proven beside the others is shown, but not commanded."""
-
     known_parts: dict[bytes, VerifiedPlan] = {}
 
     def rescore(schedule: pd.DataFrame) -> VerifiedPlan:

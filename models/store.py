@@ -16,6 +16,7 @@ from pathlib import Path
 
 from features.errors import ModelError
 from features.schema import Kind
+from features.telemetry import Telemetry
 
 CARD = "card.json"
 MARKER = ".energy-advisor-model"
@@ -65,6 +66,26 @@ class ModelCard:
     files: dict[str, str] = field(default_factory=dict)
     model_id: str = ""
     format: int = FORMAT
+
+
+def card_of(
+    telemetry: Telemetry, quantities: dict[str, dict[str, object]], notes: tuple[str, ...], seed: int
+) -> ModelCard:
+    """Return the unsealed card of models that were fitted on a telemetry."""
+    start, end = telemetry.span
+    return ModelCard(
+        kind=telemetry.kind,
+        data_start=start.isoformat(),
+        data_end=end.isoformat(),
+        data_hash=telemetry.content_hash(),
+        sites=tuple(telemetry.site_ids),
+        interval_s=telemetry.interval.total_seconds(),
+        zone=telemetry.zone.name,
+        seed=seed,
+        versions=package_versions(),
+        quantities=quantities,
+        notes=notes,
+    )
 
 
 def package_versions() -> dict[str, str]:

@@ -19,9 +19,9 @@ from models.bundle import Progress
 from models.gbm import GbmParameters
 from models.station_config import PARAMETERS, ConfigModel, measured
 from models.station_power import CORRECTION, StationModel
-from models.store import ModelCard, package_versions
-from training.result import Backtest
-from training.station_backtest import backtest_quantity, provenance, table_of
+from models.store import ModelCard, card_of
+from training.result import Backtest, provenance
+from training.station_backtest import backtest_quantity, table_of
 from training.station_power import COVERAGE, Stage, fit_station_model
 
 TUNING_ROWS = 20_000
@@ -193,20 +193,8 @@ def _past(frame: FeatureFrame, column: str) -> FloatArray:
 
 
 def _card(telemetry: Telemetry, entries: dict[str, dict[str, object]], seed: int) -> ModelCard:
-    start, end = telemetry.span
-    return ModelCard(
-        kind="base-station",
-        data_start=start.isoformat(),
-        data_end=end.isoformat(),
-        data_hash=telemetry.content_hash(),
-        sites=tuple(telemetry.site_ids),
-        interval_s=telemetry.interval.total_seconds(),
-        zone=telemetry.zone.name,
-        seed=seed,
-        versions=package_versions(),
-        quantities=entries,
-        notes=(
-            "Intervals are calibrated on half of the held-out stations, coverage is measured on the others.",
-            "The measured hours of the training stations (load, residual) are kept, to know them again.",
-        ),
+    notes = (
+        "Intervals are calibrated on half of the held-out stations, coverage is measured on the others.",
+        "The measured hours of the training stations (load, residual) are kept, to know them again.",
     )
+    return card_of(telemetry, entries, notes, seed)

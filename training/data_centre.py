@@ -23,10 +23,10 @@ from models.metrics import coverage, relative_width, score_table
 from models.quantity import QuantityModel
 from models.site_response import fit_site_response
 from models.site_scorer import fit_site_scorer
-from models.store import ModelCard, package_versions, seal
+from models.store import ModelCard, card_of, seal
 from training.choose import NOMINAL, choose, residuals_of
 from training.jobs import run_jobs
-from training.result import BACKTEST_COLUMNS, Backtest
+from training.result import BACKTEST_COLUMNS, Backtest, provenance
 from training.tune import tune_gbm
 
 HELD_BACK = 0.15
@@ -179,7 +179,6 @@ def _card(
     notes: list[str],
     seed: int,
 ) -> ModelCard:
-    start, end = telemetry.span
     entries: dict[str, dict[str, object]] = {}
     for site, models in trained.items():
         for name, one in models.items():
@@ -187,19 +186,7 @@ def _card(
     for site, what_if in what_ifs.items():
         if what_if is not None:
             notes.extend(f"{site}: {reason}" for reason in what_if.reasons)
-    return ModelCard(
-        kind="data-centre",
-        data_start=start.isoformat(),
-        data_end=end.isoformat(),
-        data_hash=telemetry.content_hash(),
-        sites=tuple(telemetry.site_ids),
-        interval_s=telemetry.interval.total_seconds(),
-        zone=telemetry.zone.name,
-        seed=seed,
-        versions=package_versions(),
-        quantities=entries,
-        notes=tuple(notes),
-    )
+    return card_of(telemetry, entries, tuple(notes), seed)
 
 
 def backtest(
@@ -229,15 +216,9 @@ def backtest(
         )
     if progress:
         progress("done", 1.0)
-    start, end = telemetry.span
-    provenance = {
-        "data_start": start.isoformat(),
-        "data_end": end.isoformat(),
-        "data_hash": telemetry.content_hash(),
-        "seed": str(seed),
-        **{f"version {k}": v for k, v in package_versions().items()},
-    }
-    return Backtest(pd.DataFrame(rows, columns=list(BACKTEST_COLUMNS)), tuple(notes), provenance)
+    return Backtest(
+        pd.DataFrame(rows, columns=list(BACKTEST_COLUMNS)), tuple(notes), provenance(telemetry, seed)
+    )
 
 
 def _backtest_one(

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from features.telemetry import Telemetry
+from models.store import package_versions
+
 BACKTEST_COLUMNS = (
     "problem", "split", "quantity", "model", "ours", "n", "mae", "mape", "wmape", "cv_rmse", "nmbe",
     "coverage", "nominal", "width",
@@ -35,3 +38,15 @@ class Backtest:
     def __post_init__(self) -> None:
         if tuple(self.table.columns) != BACKTEST_COLUMNS:
             raise ValueError(f"the table must have the columns {BACKTEST_COLUMNS}")
+
+
+def provenance(telemetry: Telemetry, seed: int) -> dict[str, str]:
+    """Return what made a result: data span and hash, seed, versions."""
+    start, end = telemetry.span
+    return {
+        "data_start": start.isoformat(),
+        "data_end": end.isoformat(),
+        "data_hash": telemetry.content_hash(),
+        "seed": str(seed),
+        **{f"version {name}": number for name, number in package_versions().items()},
+    }

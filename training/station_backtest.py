@@ -16,7 +16,6 @@ from features.base_station import LOAD
 from features.errors import InsufficientDataError
 from features.frame import FeatureFrame, FloatArray
 from features.station_clock import ClockOffset
-from features.telemetry import Telemetry
 from models import metrics
 from models.baselines import LAST, YESTERDAY, Linear, PastValue, SiteMean
 from models.conformal import Conformal
@@ -24,7 +23,6 @@ from models.gbm import Gbm
 from models.prediction import Prediction
 from models.station_config import PARAMETERS, leave_one_product_out, measured, trend_frame
 from models.station_fingerprint import BoolArray
-from models.store import package_versions
 from training.result import BACKTEST_COLUMNS
 from training.station_power import COVERAGE, Stage, first_stage, fit_station_model, hold_out
 
@@ -276,15 +274,6 @@ def _row(
 def table_of(rows: list[Row]) -> pd.DataFrame:
     """Return the rows as the backtest's table."""
     return pd.DataFrame(rows)[list(BACKTEST_COLUMNS)].reset_index(drop=True)
-
-
-def provenance(telemetry: Telemetry, seed: int) -> dict[str, str]:
-    """Return span and hash of the data, versions and seed."""
-    start, end = telemetry.span
-    return {
-        "data_start": start.isoformat(), "data_end": end.isoformat(), "data_hash": telemetry.content_hash(),
-        "seed": str(seed), **{f"version {k}": v for k, v in package_versions().items()},
-    }  # fmt: skip
 
 
 def _notes(clock: ClockOffset) -> list[str]:
