@@ -49,8 +49,9 @@ SEVERITY = {
 def build_page(source: Source, plan_charts: tuple[Chart, ...], fit_charts: tuple[Chart, ...]) -> Page:
     """Return the report's content."""
     advice = source.advice
-    changed = any(r.verdict == "supported" for r in advice.recommendations)
-    actions = tuple(_action(r, source) for r in advice.recommendations[:MOST_ACTIONS])
+    supported = tuple(r for r in advice.recommendations if r.verdict == "supported")
+    others = tuple(r for r in advice.recommendations if r.verdict != "supported")
+    changed = bool(supported)
     judged, counts, unjudged = _measures(source)
     verified = tuple(_verified(v, source.telemetry) for v in advice.verified[:MOST_VERIFIED])
     return Page(
@@ -61,8 +62,9 @@ def build_page(source: Source, plan_charts: tuple[Chart, ...], fit_charts: tuple
         basis=_basis(source),
         why_not=wording.why_not(advice),
         savings=_savings(source) if changed else (),
-        actions=actions,
-        more_actions=_more(advice.recommendations, MOST_ACTIONS, "actions are in recommendations.json"),
+        actions=tuple(_action(r, source) for r in supported[:MOST_ACTIONS]),
+        considered=tuple(_action(r, source) for r in others[:MOST_ACTIONS]),
+        more_actions=_more(supported, MOST_ACTIONS, "actions are in recommendations.json"),
         standing=tuple(_figure(f.name, f.value, f.unit, f.label, f.note) for f in source.standing.figures),
         measure_counts=counts,
         measures=judged,

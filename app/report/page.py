@@ -155,6 +155,7 @@ class Page:
     why_not: str
     savings: tuple[Tile, ...]
     actions: tuple[Action, ...]
+    considered: tuple[Action, ...]
     more_actions: str
     standing: tuple[Tile, ...]
     measure_counts: str

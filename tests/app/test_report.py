@@ -137,6 +137,19 @@ def test_a_hold_says_why_and_claims_nothing(telemetry: Telemetry, held: Advice, 
     assert "No site file was given: limits and current set-points are assumed." in text
 
 
+def test_what_is_not_proven_is_not_told_as_something_to_do(
+    telemetry: Telemetry, advice: Advice, card: ModelCard, site: Site
+) -> None:
+    (good,) = advice.recommendations
+    doubtful = replace(good, id="r2", action="Lower everything", verdict="not proven")
+    both = replace(advice, recommendations=(good, doubtful))
+    text = Words(page_of(telemetry, both, card, site)).text
+    heads = [text.index(h) for h in ("What to do", "Looked at, not recommended now", "Where the site stands")]
+    assert heads[0] < text.index("Raise the room set-point at night") < heads[1]
+    assert heads[1] < text.index("Lower everything") < heads[2]
+    assert text.startswith("1 action", text.index("1 action would"))
+
+
 def test_a_move_names_its_range_and_its_hours(telemetry: Telemetry, advice: Advice) -> None:
     plan = advice.plan_table.assign(
         recommended=np.where(np.arange(336) < 6, 24.0, advice.plan_table["recommended"])
