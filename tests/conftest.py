@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import re
 import shutil
@@ -55,10 +57,30 @@ def readme_blocks() -> list[str]:
 
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
-    """Run the README's first command as a stranger would."""
-    base = tmp_path_factory.mktemp("stranger")
-    folder, venv = base / "copy", base / "venv"
-    shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+    """Run the README's first command as a stranger would, once for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # the folder that the processes share
+    base = base / "stranger"
+    base.mkdir(exist_ok=True)
+    with (base / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = base / "first.json"
+        if not kept.exists():
+            environment = make_environment(base / "venv")
+            shutil.copytree(ROOT, base / "copy", ignore=LEFT_OUT)
+            done = run_bash(readme_blocks()[0], base / "copy", environment)
+            kept.write_text(
+                json.dumps([environment, done.returncode, done.stdout, done.stderr]), encoding="utf-8"
+            )
+        environment, *first = json.loads(kept.read_text(encoding="utf-8"))
+    return Stranger(
+        base / "copy", base / "venv", environment, subprocess.CompletedProcess(readme_blocks()[0], *first)
+    )
+
+
+def make_environment(venv: Path) -> dict[str, str]:
+    """Make an empty environment that sees our libraries but not our packages; return its variables."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     packages = next(venv.glob("lib/python*/site-packages"))
     # a plain path line: libraries are found, but .pth files of that folder (editable installs) are not
@@ -67,12 +89,10 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     pip.write_text(f'#!/bin/sh\nexec "{venv}/bin/python" -m pip "$@"\n', encoding="utf-8")
     pip.chmod(0o755)
     kept = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
-    environment = kept | {
+    return kept | {
         "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "VIRTUAL_ENV": str(venv),
         "PIP_NO_INDEX": "1",
         "PIP_NO_BUILD_ISOLATION": "0",  # pip's spelling of "do not isolate the build"
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
-    first = run_bash(readme_blocks()[0], folder, environment)
-    return Stranger(folder, venv, environment, first)

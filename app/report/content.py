@@ -165,9 +165,11 @@ def _action(r: Recommendation, source: Source) -> Action:
     after = wording.saving(r.saving_after_higher_ranked)
     if after not in (wording.saving(r.saving), wording.DASH):
         detail = f"{detail}{' · ' if detail else ''}after those above: {after}"
+    # where several actions share a lever, the plan's values cannot be told apart by it
+    alone = sum(other.lever == r.lever for other in source.advice.recommendations) == 1
     return Action(
         action=wording.prose(r.action),
-        move=lever_move(source.advice.plan_table, r.lever),
+        move=lever_move(source.advice.plan_table, r.lever) if alone else "",
         saving=big,
         saving_detail=detail,
         verdict=VERDICT_STATES[r.verdict],
@@ -218,7 +220,7 @@ def lever_move(plan: pd.DataFrame, lever: str) -> str:
     unit = wording.unit(str(moved["unit"].iloc[0]))
     now, then = (_range(moved[c], unit) for c in ("current", "recommended"))
     part = "" if len(moved) == len(rows) else f", in {len(moved):,} of {len(rows):,} intervals"
-    units = moved["unit_id"].nunique()
+    units = len(moved[["site_id", "unit_id"]].drop_duplicates())
     where = f", {units} units" if units > 1 else ""
     return f"{wording.column_name(lever)}: {now} → {then}{part}{where}"
 
