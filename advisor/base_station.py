@@ -11,7 +11,6 @@ import pandas as pd
 from advisor.catalogue import Measure, measures_for
 from advisor.fleet import Case, case_of
 from advisor.plan import (
-    PLAN_COLUMNS,
     Advice,
     Interval,
     Limit,
@@ -21,6 +20,7 @@ from advisor.plan import (
     SolverReport,
     VerifiedPlan,
 )
+from advisor.plan_table import advice_provenance, plan_table
 from advisor.site import Site
 from advisor.sleep import Action, Effect, find_actions, matched_effect, propose, station_rows
 from advisor.sleep_ranking import recommend, untried
@@ -29,7 +29,6 @@ from advisor.sleep_verify import verify_sleep
 from features.issues import DataIssue
 from features.telemetry import Telemetry
 from models.bundle import Bundle, Progress
-from models.store import package_versions
 
 SCHEDULE_COLUMNS = (
     "timestamp", "site_id", "unit_id", "lever", "current", "recommended", "action", "dose", "night",
@@ -92,7 +91,7 @@ def advise_base_stations(
     )  # fmt: skip
     tell("done", 1.0)
     return Advice(
-        plan_table=_plan_table(case, together.plan.schedule),
+        plan_table=plan_table(together.plan.schedule, case.telemetry),
         recommendations=recommendations,
         baseline=together.baseline,
         planned=together.planned,
@@ -271,33 +270,17 @@ def _never_asleep(case: Case, actions: list[Action]) -> dict[str, int]:
     return {str(p): int(counts.get(p, 0)) for p in sorted(set(cells["product"]) - known)}
 
 
-def _plan_table(case: Case, schedule: pd.DataFrame) -> pd.DataFrame:
-    local = case.telemetry.local(pd.DatetimeIndex(schedule["timestamp"]))
-    # without a known zone the stamp is wall-clock time and gets no offset
-    text = (
-        local.map(lambda s: s.isoformat())
-        if case.telemetry.zone.known
-        else local.tz_localize(None).strftime("%Y-%m-%dT%H:%M:%S")
-    )
-    return schedule.assign(local_timestamp=np.asarray(text), unit="1")[list(PLAN_COLUMNS)].reset_index(
-        drop=True
-    )
-
-
 def _provenance(case: Case, verified: VerifiedPlan) -> dict[str, str]:
-    start, end = case.telemetry.span
     share = verified.saving.energy_pct
     saved = share.point * case.fleet.total / 100 if share else 0.0
     return {
-        "data_start": start.isoformat(),
-        "data_end": end.isoformat(),
-        "data_hash": case.telemetry.content_hash(),
-        "window_start": case.window[0].isoformat(),
-        "window_end": case.window[1].isoformat(),
-        "zone": case.telemetry.zone.name + (" (assumed)" if case.telemetry.zone.assumed else ""),
-        "version": package_versions()["energy-advisor"],
-        "seed": str(case.seed),
-        "model_id": case.model_id,
+        **advice_provenance(
+            case.telemetry,
+            data_hash=case.telemetry.content_hash(),
+            window=case.window,
+            seed=case.seed,
+            model_id=case.model_id,
+        ),
         "quantity": case.quantity,
         "load_clock_offset_intervals": str(case.offset),
         "baseline_in_data_units": f"{case.fleet.total:.9g}",

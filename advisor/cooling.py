@@ -224,8 +224,9 @@ def propose(
     share = search.counts / search.counts.sum()
     saving = sum(float(search.outcome(p).mean_kw[m] * share[m]) for m, p in enumerate(best) if share[m] > 0)
     base = float(thin.facility_kw.mean())
+    moved = any(p != search.current() for p in best)
     report = SolverReport(
-        "optimal" if any(p != search.current() for p in best) else "hold",
+        "optimal" if moved else "hold",
         "exact evaluation on a grid of explored set-points, refined around the best",
         time.perf_counter() - began,
         problem.seed,
@@ -235,8 +236,7 @@ def propose(
     excluded = {o.blocked_by for o in search.known.values() if o.blocked_by}
     blocked = [f"colder, warmer or untried set-points were excluded by: {name}" for name in sorted(excluded)]
     objective = {"saving_kw": saving, "saving_pct": 100 * saving / base}
-    broken = _broken_today(search, best)
-    moved = best[0] != search.current()
+    broken = _broken_today(search, moved)
     if broken and not moved:
         report = replace(report, status="infeasible")
     return Plan(
@@ -272,7 +272,7 @@ def proposed_saving_pct(response: SiteResponse, operation: Operation, schedule: 
     return 100 * (base - float(np.nansum(after.facility_kw))) / base
 
 
-def _broken_today(search: Search, best: list[Pair]) -> list[str]:
+def _broken_today(search: Search, moved: bool) -> list[str]:
     """Say which limit today's operation breaks, and what would keep it."""
     seen = search.counts > 0
     today = search.outcome(search.current())
@@ -284,7 +284,7 @@ def _broken_today(search: Search, best: list[Pair]) -> list[str]:
             f"today's set-points break {today.blocked_by}, and so does every explored one: explore colder "
             "air in steps of 0.5 K, or raise the limit"
         ]
-    if best[0] != search.current():
+    if moved:
         return [f"today's set-points break {today.blocked_by}; the plan keeps it"]
     return [f"today's set-points break {today.blocked_by}; explored set-points that keep it exist"]
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from advisor.catalogue import Measure, load_limits, measures_for
 from advisor.cooling import propose, proposed_saving_pct
-from advisor.plan import PLAN_COLUMNS, Advice, Limit, Plan, Problem, Recommendation, Saving, VerifiedPlan
+from advisor.plan import Advice, Limit, Problem, Recommendation, Saving, VerifiedPlan
+from advisor.plan_table import advice_provenance, plan_table
 from advisor.ranking import recommend
 from advisor.site import LeverRange, Site
 from advisor.verify import verify_set_points
@@ -18,11 +19,9 @@ from features.errors import ModelError, UsageError
 from features.frame import FloatArray
 from features.issues import DataIssue
 from features.operation import Operation, operation_of
-from features.schema import SCHEMA
 from features.telemetry import Telemetry
 from models.bundle import Bundle, Progress
 from models.data_centre import DataCentreBundle, WhatIf
-from models.store import package_versions
 
 STANDARD, STANDARD_CLASS = "ashrae-tc99-2021", "A1"
 OUTSIDE_K = 0.5
@@ -322,22 +321,19 @@ def _advice(
         schedule = schedule.assign(recommended=schedule["current"])
     planned = verified.planned if supported else verified.baseline
     saving = verified.saving if supported else _zero(verified.saving)
-    start, end = telemetry.span
     provenance = {
-        "data_start": start.isoformat(),
-        "data_end": end.isoformat(),
-        "data_hash": telemetry.content_hash(),
-        "window_start": case.start.isoformat(),
-        "window_end": case.end.isoformat(),
-        "zone": telemetry.zone.name + (" (assumed)" if telemetry.zone.assumed else ""),
-        "version": package_versions()["energy-advisor"],
-        "seed": str(case.problem.seed),
-        "model_id": bundle.card.model_id,
+        **advice_provenance(
+            telemetry,
+            data_hash=case.problem.data_hash,
+            window=(case.start, case.end),
+            seed=case.problem.seed,
+            model_id=bundle.card.model_id,
+        ),
         "problem": case.problem.hash,
         "site_assumed": ", ".join(case.site.assumed),
     }
     return Advice(
-        plan_table=_plan_table(schedule, case.problem.site_id, telemetry),
+        plan_table=plan_table(schedule.assign(site_id=case.problem.site_id), telemetry),
         recommendations=recommendations,
         baseline=verified.baseline,
         planned=planned,
@@ -353,22 +349,3 @@ def _zero(saving: Saving) -> Saving:
     return Saving(
         **{name: None if value is None else value.scaled(0.0) for name, value in vars(saving).items()}
     )
-
-
-def _plan_table(schedule: pd.DataFrame, site_id: str, telemetry: Telemetry) -> pd.DataFrame:
-    local = telemetry.local(pd.DatetimeIndex(schedule["timestamp"]))
-    # without a known zone the stamp is wall-clock time and gets no offset
-    text = (
-        local.map(lambda s: s.isoformat())
-        if telemetry.zone.known
-        else local.tz_localize(None).strftime("%Y-%m-%dT%H:%M:%S")
-    )
-    table = schedule.assign(
-        local_timestamp=np.asarray(text),
-        site_id=site_id,
-        unit=schedule["lever"].map(lambda n: SCHEMA[n].unit),
-    )
-    return table[list(PLAN_COLUMNS)].reset_index(drop=True)
-
-
-__all__ = ["Case", "Plan", "advise_data_centre"]

@@ -18,7 +18,7 @@ from models.site_scorer import Scored, SiteScorer
 Z90 = 1.645
 """Two-sided 90 % normal quantile."""
 NEAR_K = 0.75
-LEAST_HOURS = 24
+LEAST_STEPS = 24
 MECHANISM_PCT = 3.0
 """A larger saving needs a mechanism that the site's own data show [% of facility energy]."""
 IMPOSSIBLE_PCT = 30.0
@@ -245,10 +245,10 @@ def _inlet_check(
         beside = near.copy()
         for other in others:
             beside &= np.abs(operation.levers[other] - target[other]) <= 2 * NEAR_K
-        chosen = beside if beside.sum() >= LEAST_HOURS else near
-        if chosen.sum() < LEAST_HOURS:
+        chosen = beside if beside.sum() >= LEAST_STEPS else near
+        if chosen.sum() < LEAST_STEPS:
             return Check(
-                name, False, None, limit.value, f"fewer than {LEAST_HOURS} steps were measured near {target}"
+                name, False, None, limit.value, f"fewer than {LEAST_STEPS} steps were measured near {target}"
             )
         shift = target[air] - operation.levers[air][chosen] if guide == air else 0.0
         expected = operation.inlet_c[chosen] + shift

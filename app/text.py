@@ -129,12 +129,6 @@ def check(outcome: CheckOutcome) -> str:
     )
 
 
-def _conversion(source: str, canonical: str) -> str:
-    """Return ``°F → °C``, or the one unit where nothing is converted."""
-    before, after = wording.unit(source), wording.unit(canonical)
-    return after if before == after else f"{before} → {after}"
-
-
 def train(outcome: TrainOutcome) -> str:
     """Return the text of ``advisor train``."""
     return join(card_text(outcome.card), issues_line(outcome.issues), f"wrote {outcome.directory}")

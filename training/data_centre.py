@@ -104,8 +104,7 @@ def _train(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate, trials
     recipe = recipe_for(telemetry, quantity, task)
     frame = build(telemetry, recipe)
     known = frame.measured()
-    cut = _cut(known, 1 - HELD_BACK)
-    past, newest = known.rows(np.arange(len(known)) < cut), known.rows(np.arange(len(known)) >= cut)
+    past, newest = _split(known, HELD_BACK)
     parameters = GbmParameters(seed=seed)
     if trials:
         parameters = tune_gbm(past, parameters, trials, seed)
@@ -138,11 +137,12 @@ def reference_models() -> tuple[Regressor, ...]:
     return (*past_value_baselines(), SiteMean(), Linear())
 
 
-def _cut(frame: FeatureFrame, share: float) -> int:
-    """Return the first row after `share` of the time span (rows are sorted by time)."""
+def _split(frame: FeatureFrame, newest: float) -> tuple[FeatureFrame, FeatureFrame]:
+    """Return the older rows and the newest share of the time span (rows are sorted by time)."""
     stamps = frame.keys["timestamp"]
-    moment = stamps.iloc[0] + (stamps.iloc[-1] - stamps.iloc[0]) * share
-    return int((stamps < moment).sum())
+    moment = stamps.iloc[0] + (stamps.iloc[-1] - stamps.iloc[0]) * (1 - newest)
+    older = (stamps < moment).to_numpy()
+    return frame.rows(older), frame.rows(~older)
 
 
 def _fit_what_if(telemetry: Telemetry, site: str, seed: int, notes: list[str]) -> WhatIf | None:
@@ -226,8 +226,7 @@ def _backtest_one(
 ) -> list[dict[str, object]]:
     recipe: Recipe = recipe_for(telemetry, quantity, task)
     known = build(telemetry, recipe).measured()
-    cut = _cut(known, 1 - TEST_SHARE)
-    past, test = known.rows(np.arange(len(known)) < cut), known.rows(np.arange(len(known)) >= cut)
+    past, test = _split(known, TEST_SHARE)
     choice = choose(past, recipe, GbmParameters(seed=seed))
     truth = test.target()
     split = f"newest {TEST_SHARE:.0%} held back"

@@ -13,7 +13,6 @@ from importlib.resources import files
 from features.reading.units import Unit, accepts, find_unit
 from features.schema import SCHEMA, Kind
 
-KEY_ROLES = ("@time", "@time-end", "@date", "@hour", "@site", "@unit", "@ignore")
 STATION_ENERGY = "@station-energy"
 
 _QUANTITY_WORD = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from fnmatch import fnmatch
 from typing import Any, ClassVar, Literal
 
@@ -295,8 +295,3 @@ def _value(item: object) -> str:
         return repr(item)
     # A JSON string is a TOML basic string, but TOML also wants DEL escaped.
     return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def as_dict(mapping: Mapping) -> dict[str, Any]:
-    """Return the mapping as plain values."""
-    return asdict(mapping)
