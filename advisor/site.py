@@ -9,22 +9,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from advisor.assets import Battery, NotNegative, Positive, Pv, Share, Strict, Workload
+from advisor.servers import ServerGroup
 from features.errors import SiteFileError
 from features.schema import SCHEMA
 from features.telemetry import TimeZone
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class LeverRange(_Strict):
+class LeverRange(Strict):
     """How far a lever may be moved.
 
     ``lower``, ``upper`` and ``step`` are in the lever's own unit (set-points [degC]).
@@ -41,7 +35,7 @@ class LeverRange(_Strict):
         return self
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """Safety limits of the site; a customer's own limit overrides the standard's.
 
     ``server_inlet_temp_c_max`` [degC] binds at the hottest valid sensor plus ``sensor_error_k`` [K].
@@ -54,14 +48,14 @@ class Limits(_Strict):
     prb_utilisation_max: Share | None = None
 
 
-class Tariff(_Strict):
+class Tariff(Strict):
     """What energy costs: ``energy_per_kwh`` [currency/kWh] and where the figure comes from."""
 
     energy_per_kwh: NotNegative
     source: str = Field(min_length=1)
 
 
-class Carbon(_Strict):
+class Carbon(Strict):
     """Grid emission factor ``factor_kg_per_kwh`` [kg CO2e/kWh], its source and year."""
 
     factor_kg_per_kwh: NotNegative
@@ -69,14 +63,14 @@ class Carbon(_Strict):
     year: int | None = None
 
 
-class Green(_Strict):
+class Green(Strict):
     """``grid_share`` [1]: share of the purchased energy that is green, with its source."""
 
     grid_share: Share
     source: str = Field(min_length=1)
 
 
-class Site(_Strict):
+class Site(Strict):
     """One site.
 
     Parameters
@@ -93,6 +87,8 @@ class Site(_Strict):
         Levers that may be moved, canonical name -> `LeverRange`.
     energy_unit_kwh : float or None
         kWh per unit of relative energy; without it base-station savings stay in %.
+    pv, battery, workload, servers
+        What the site owns besides its cooling; see `advisor.assets` and `advisor.servers`.
 
     Raises
     ------
@@ -117,6 +113,10 @@ class Site(_Strict):
     tariff: Tariff | None = None
     carbon: Carbon | None = None
     green: Green | None = None
+    pv: Pv | None = None
+    battery: Battery | None = None
+    workload: Workload | None = None
+    servers: tuple[ServerGroup, ...] = ()
     assumed: tuple[str, ...] = ()
 
     @field_validator("time_zone")
