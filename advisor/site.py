@@ -107,8 +107,8 @@ class Site(Strict):
     new_build: bool | None = None
     standard_racks: Annotated[int, Field(ge=0)] | None = None
     energy_unit_kwh: Positive | None = None
-    current: dict[str, float] = {}
-    levers: dict[str, LeverRange] = {}
+    current: dict[str, float] = Field(default_factory=dict)
+    levers: dict[str, LeverRange] = Field(default_factory=dict)
     limits: Limits = Limits()
     tariff: Tariff | None = None
     carbon: Carbon | None = None
