@@ -1,0 +1,146 @@
+"""Several actions at one site: what each saves alone, after those ranked above it, and all together.
+
+Savings of actions on the same site overlap: leaner servers leave less heat for a better set-point to
+save on. Each action is therefore scored alone and on top of those ranked above it, and the total is
+scored as one; it is never the sum of what the actions save alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from advisor.plan import Interval, Saving, Totals
+from features.frame import FloatArray
+
+Z90 = 1.645
+"""Two-sided 90 % normal quantile."""
+MOST_ACTIONS = 5
+QUANTITIES = ("energy_kwh", "non_green_kwh", "cost", "carbon_kg")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a set of actions leads.
+
+    Parameters
+    ----------
+    totals : Totals
+        Point values over the window.
+    draws : dict
+        Quantity of `QUANTITIES` -> the same total in every draw of what is uncertain, shape (draws,);
+        draw i means the same in every outcome of a site, so differences of outcomes keep what they
+        share out of the interval. A quantity without a total has no draws.
+    """
+
+    totals: Totals
+    draws: dict[str, FloatArray]
+
+
+Evaluate = Callable[[frozenset[str]], Outcome]
+"""Ids of the actions done -> where they lead."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One action: its saving alone, and after those ranked above it."""
+
+    id: str
+    alone: Saving
+    after: Saving
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Ranked actions and what they save together.
+
+    Parameters
+    ----------
+    ranked : tuple of Ranked
+        The largest saving alone first.
+    baseline, planned : Totals
+        Without any of the actions, and with all of ``ranked``.
+    total : Saving
+        Of all together, scored as one.
+    left_out : tuple of Ranked
+        Actions beyond the number asked for, or that save nothing once the others are done.
+    """
+
+    ranked: tuple[Ranked, ...]
+    baseline: Totals
+    planned: Totals
+    total: Saving
+    left_out: tuple[Ranked, ...] = ()
+
+
+def combine(actions: Sequence[str], evaluate: Evaluate, *, most: int = MOST_ACTIONS) -> Combination:
+    """Rank actions and score them alone, in order, and together.
+
+    Parameters
+    ----------
+    actions : sequence of str
+        Ids; each may be done or left.
+    evaluate : callable
+        Scores any set of them; the same set always gives the same outcome.
+    most : int
+        At most this many are kept, those that save most.
+
+    Returns
+    -------
+    Combination
+        An action whose saving after those above it is not positive is left out: it has nothing to add.
+    """
+    known: dict[frozenset[str], Outcome] = {}
+
+    def at(done: frozenset[str]) -> Outcome:
+        if done not in known:
+            known[done] = evaluate(done)
+        return known[done]
+
+    nothing = at(frozenset())
+    alone = {name: saving_between(nothing, at(frozenset({name}))) for name in actions}
+    order = sorted(actions, key=lambda name: -_worth(alone[name]))
+    ranked: list[Ranked] = []
+    left: list[Ranked] = []
+    done: frozenset[str] = frozenset()
+    for name in order:
+        after = saving_between(at(done), at(done | {name}))
+        entry = Ranked(name, alone[name], after)
+        if len(ranked) < most and _worth(after) > 0:
+            ranked.append(entry)
+            done |= {name}
+        else:
+            left.append(entry)
+    planned = at(done)
+    return Combination(
+        tuple(ranked), nothing.totals, planned.totals, saving_between(nothing, planned), tuple(left)
+    )
+
+
+def saving_between(before: Outcome, after: Outcome) -> Saving:
+    """Return what ``after`` saves against ``before``, with 90 % intervals from the draws they share."""
+    spans: dict[str, Interval | None] = {}
+    for name in QUANTITIES:
+        was, is_now = getattr(before.totals, name), getattr(after.totals, name)
+        if was is None or is_now is None:
+            spans[name] = None
+            continue
+        half = Z90 * float(np.std(before.draws[name] - after.draws[name], ddof=1))
+        spans[name] = Interval(was - is_now - half, was - is_now, was - is_now + half)
+    energy = before.totals.energy_kwh
+    share = None
+    if spans["energy_kwh"] is not None and energy:
+        share = _scaled(spans["energy_kwh"], 100.0 / energy)
+    return Saving(spans["energy_kwh"], share, spans["non_green_kwh"], spans["cost"], spans["carbon_kg"])
+
+
+def _scaled(span: Interval, factor: float) -> Interval:
+    return Interval(span.lower * factor, span.point * factor, span.upper * factor)
+
+
+def _worth(saving: Saving) -> float:
+    """Return what actions are ranked by: non-green energy where it is known, else energy [kWh]."""
+    span = saving.non_green_kwh or saving.energy_kwh
+    return span.point if span is not None else 0.0
