@@ -1,0 +1,123 @@
+"""How much facility energy a kWh of IT work brings with it: cooling and losses follow the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.frame import FloatArray
+from features.message import Message, say
+from features.schema import SCHEMA
+
+NEAR = pd.Timedelta(days=14)
+"""How far before and after a window its neighbourhood reaches."""
+Z90 = 1.645
+"""Two-sided 90 % quantile of the normal distribution [1]."""
+WIDEST = 0.1
+"""A standard error above this says nothing useful [1]."""
+OUTLIER, ROUNDS = 5.0, 3
+"""Rows further off than this many typical residuals are left out, in so many rounds of fitting."""
+FEWEST_DAYS = 5
+WEATHER = ("outdoor_dry_bulb_c", "outdoor_wet_bulb_c")
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """Facility kWh per kWh of moved IT work [1] with its 90 % interval, and what it rests on."""
+
+    lower: float
+    point: float
+    upper: float
+    source: str
+
+
+def marginal_of(
+    series: pd.DataFrame, hour: FloatArray, day: FloatArray, window: tuple[pd.Timestamp, pd.Timestamp]
+) -> Marginal:
+    """Estimate the marginal in the window's neighbourhood.
+
+    Facility power is regressed on IT power, weather, set-points and the hour of the day, so that the slope
+    is not that of a daily rhythm that both share; its error is clustered by day.
+
+    Parameters
+    ----------
+    series : pandas.DataFrame, shape (n, columns)
+        ``it_power_kw`` and ``facility_power_kw`` [kW], weather and set-points [degC] where exported;
+        indexed by UTC stamps.
+    hour, day : numpy.ndarray, shape (n,)
+        Local hour of the day [h] and number of the local day of each row.
+    window : tuple of pandas.Timestamp
+        Start and end (exclusive) of the plan.
+
+    Returns
+    -------
+    Marginal
+        Where the data do not tell the slope: the middle between 1 and the mean PUE, labelled assumed.
+    """
+    near = np.asarray((series.index >= window[0] - NEAR) & (series.index < window[1] + NEAR))
+    rows = series[near]
+    levers = [str(c) for c in rows if SCHEMA[str(c)].role == "lever"]
+    beside = [c for c in (*WEATHER, *levers) if c in rows and rows[c].notna().mean() > 0.9]
+    columns = ["it_power_kw", *beside]
+    known = rows[[*columns, "facility_power_kw"]].notna().all(axis=1).to_numpy()
+    rows, hour, day = rows[known], hour[near][known], day[near][known]
+    slope, error = _slope(rows, columns, hour, day)
+    it, facility = rows["it_power_kw"].sum(), rows["facility_power_kw"].sum()
+    pue = float(facility / it) if it > 0 else float("nan")
+    if np.isfinite(error) and error <= WIDEST and slope + Z90 * error >= 1.0 and slope <= 2.0 * pue:
+        point = max(slope, 1.0)
+        low, high = max(slope - Z90 * error, 1.0), max(slope + Z90 * error, point)
+        return Marginal(min(low, point), point, high, _measured(rows, error))
+    if not np.isfinite(pue) or pue < 1.0:
+        return Marginal(1.0, 1.0, 1.0, say("assumed: no measured relation between facility and IT power"))
+    return Marginal(
+        1.0, (1.0 + pue) / 2, pue,
+        say(
+            "assumed: between 1 and the mean PUE of {pue:.2f}, the export does not tell how cooling follows "
+            "the work", pue=pue,
+        ),
+    )  # fmt: skip
+
+
+def _slope(rows: pd.DataFrame, columns: list[str], hour: FloatArray, day: FloatArray) -> tuple[float, float]:
+    """Return the slope of facility on IT power [1] and its standard error, clustered by day."""
+    it = rows["it_power_kw"].to_numpy(dtype=np.float64)
+    if len(np.unique(day)) < FEWEST_DAYS or np.ptp(it) < 0.01 * it.mean():
+        return float("nan"), float("nan")
+    hours = (hour[:, None] == np.unique(hour)[None, :]).astype(np.float64)
+    X = np.column_stack([rows[columns].to_numpy(dtype=np.float64), hours])
+    y = rows["facility_power_kw"].to_numpy(dtype=np.float64)
+    kept = np.ones(len(y), dtype=np.bool_)
+    for _ in range(ROUNDS):  # a meter that jumps must not turn the slope
+        beta, error, residual = _fit(X, y, day, kept)
+        typical = 1.4826 * float(np.median(np.abs(residual[kept])))
+        kept = np.abs(residual) <= OUTLIER * max(typical, 1e-9 * float(np.abs(y).max()))
+    return beta, error
+
+
+def _fit(
+    X: FloatArray, y: FloatArray, day: FloatArray, kept: npt.NDArray[np.bool_]
+) -> tuple[float, float, FloatArray]:
+    """Return slope of the first column, its clustered standard error, and all residuals."""
+    centre, level = X[kept].mean(axis=0), float(y[kept].mean())
+    scale = np.maximum(X[kept].std(axis=0), 1e-12)
+    Z = (X - centre) / scale
+    inverse = np.linalg.pinv(Z[kept].T @ Z[kept], rcond=1e-10)
+    beta = inverse @ Z[kept].T @ (y[kept] - level)
+    residual = y - level - Z @ beta
+    days, cluster = np.unique(day[kept], return_inverse=True)
+    sums = np.zeros((len(days), X.shape[1]))
+    np.add.at(sums, cluster, Z[kept] * residual[kept][:, None])
+    spread = inverse @ (sums.T @ sums) @ inverse * len(days) / max(len(days) - 1, 1)
+    return float(beta[0] / scale[0]), float(np.sqrt(max(spread[0, 0], 0.0)) / scale[0]), residual
+
+
+def _measured(rows: pd.DataFrame, error: float) -> Message:
+    return say(
+        "measured: slope of facility on IT power beside weather, set-points and hour, {start} to {end} "
+        "(standard error {error:.3f})",
+        start=rows.index[0].date(), end=rows.index[-1].date(), error=error,
+    )  # fmt: skip

@@ -1,0 +1,248 @@
+"""``portfolio.toml``: a list of sites and what they share.
+
+The folder that holds the file is what ``advisor plan PORTFOLIO_DIR`` takes; every path in it is relative to
+that folder. The file is strict: an unknown key is an error. A complete example::
+
+    id = "three-centres"
+    name = "Three data centres and a radio network"
+    currency = "CNY"                       # of every price here; a site's own currency must be the same
+    time_zone = "+08:00"                   # whose midnight bounds the day in which moved work must return
+    start = "2025-07-07T00:00"             # window, both or neither; without offset: local time of time_zone
+    end = "2025-07-14T00:00"               # exclusive; neither: the span that all sites' exports share
+    objective = "non_green_kwh"            # or "grid_kwh" or "cost"; default non_green_kwh
+    cost_increase_max_pct = 0.0            # at most so much dearer than today; left out: no bound
+
+    [storage]                              # of every battery; may be left out (these are the defaults)
+    start_share = 0.5                      # level at the start, share of the range reserve_kwh to energy_kwh
+    end = "as-started"                     # at least as full at the end as at the start; or "free"
+
+    [movement]                             # without it, work moves in time only, never between sites
+    between_sites = true
+    transfer_kwh_per_kwh = 0.01            # energy spent where moved work arrives [kWh per kWh of IT work]
+    transfer_price_per_kwh = 0.02          # price of moving [currency per kWh of IT work]
+    latency_ms_max = 50                    # a link slower than this is not used
+    source = "assumption of the sample"
+
+    [[movement.link]]                      # with links: work moves on these only; without: anywhere
+    sites = ["dc-north", "dc-south"]       # ids of two site.toml files
+    latency_ms = 28
+    transfer_kwh_per_kwh = 0.02            # overrides [movement] for this link
+    source = "assumption of the sample"
+
+    [[site]]                               # one per site.toml
+    exports = ["north/telemetry.csv"]      # files or folders, as `advisor check` takes them
+    site = "north/site.toml"
+    grid = "north/grid.csv"                # optional: the grid around the site, hour by hour
+    mapping = "north/mapping.toml"         # optional: confirmed mapping of the exports
+    kind = "data-centre"                   # optional: recognised from the columns
+
+    [[site]]
+    exports = ["radio"]
+    site = "radio/site.toml"
+    meters = "together"                    # base stations only: one supply for all; "each": [pv] and
+                                           # [battery] of site.toml stand at every station
+
+    [[purchase]]                           # priced lines beside the plan; they never raise an hourly share
+    name = "Green certificates 2025"
+    kind = "certificate"
+    volume_kwh = 500000
+    price_per_kwh = 0.03
+    source = "offer of 2025-06"
+
+``[workload]``, ``[battery]`` and ``[pv]`` stand in each site's own ``site.toml`` (`advisor.assets`); work
+moves between sites only where ``workload.movable = true`` at both ends, and a kWh of IT work is taken to be
+a kWh at every site. The hourly grid file is a CSV with the column ``timestamp`` (ISO 8601 with offset or
+``Z``; without offset: local time of the site) and at least one of ``green_share`` (0..1), ``grid_cfe_share``
+(0..1), ``carbon_g_per_kwh`` [g/kWh], ``price_per_kwh`` [currency/kWh]; stamps mark the start of their
+interval, which must be the exports' own.
+
+What is green about a bought kWh, the first that is known: ``grid_cfe_share`` of the grid file, its
+``green_share``, ``green_share`` of the exports, ``green.grid_share`` of site.toml (a constant, and said so).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from advisor.assets import NotNegative, Positive, Share, Strict
+from advisor.dispatch_site import BatteryEnd, Exchange
+from features.errors import SiteFileError
+from features.message import say
+from features.schema import Kind
+from features.telemetry import TimeZone
+
+FILE = "portfolio.toml"
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Storage(Strict):
+    """How batteries start and end; see the module's text."""
+
+    start_share: Share = 0.5
+    end: BatteryEnd = "as-started"
+
+
+class Link(Strict):
+    """Two sites between which work may move.
+
+    ``latency_ms`` [ms]; ``transfer_kwh_per_kwh`` [1] and ``transfer_price_per_kwh`` [currency/kWh] override
+    those of `Movement`.
+    """
+
+    sites: tuple[Name, Name]
+    latency_ms: NotNegative | None = None
+    transfer_kwh_per_kwh: NotNegative | None = None
+    transfer_price_per_kwh: NotNegative | None = None
+    source: Name
+
+
+class Movement(Strict):
+    """Whether and at what cost work moves between sites; see the module's text."""
+
+    between_sites: bool
+    transfer_kwh_per_kwh: NotNegative = 0.0
+    transfer_price_per_kwh: NotNegative = 0.0
+    latency_ms_max: Positive | None = None
+    source: Name
+    link: tuple[Link, ...] = ()
+
+    @model_validator(mode="after")
+    def _latency_is_known(self) -> Self:
+        if self.latency_ms_max is not None and (
+            not self.link or any(link.latency_ms is None for link in self.link)
+        ):
+            raise ValueError("latency_ms_max needs links, each with its latency_ms")
+        return self
+
+    def exchanges(self, movable: tuple[str, ...]) -> tuple[Exchange, ...]:
+        """Return which of the movable sites exchange work, and what that costs."""
+        if not self.between_sites:
+            return ()
+        if not self.link:
+            shared = Exchange(movable, self.transfer_kwh_per_kwh, self.transfer_price_per_kwh)
+            return (shared,) if len(movable) > 1 else ()
+        return tuple(
+            Exchange(
+                link.sites,
+                self.transfer_kwh_per_kwh if link.transfer_kwh_per_kwh is None else link.transfer_kwh_per_kwh,
+                self.transfer_price_per_kwh
+                if link.transfer_price_per_kwh is None
+                else link.transfer_price_per_kwh,
+            )
+            for link in self.link
+            if set(link.sites) <= set(movable)
+            and (self.latency_ms_max is None or (link.latency_ms or 0.0) <= self.latency_ms_max)
+        )
+
+
+class Member(Strict):
+    """One site of the portfolio: paths relative to the folder of portfolio.toml."""
+
+    exports: Annotated[tuple[Name, ...], Field(min_length=1)]
+    site: Name
+    grid: Name | None = None
+    mapping: Name | None = None
+    kind: Kind | None = None
+    meters: Literal["together", "each"] = "together"
+
+
+class Purchase(Strict):
+    """Green power on offer: ``volume_kwh`` [kWh] at ``price_per_kwh`` [currency/kWh]."""
+
+    name: Name
+    kind: Literal["certificate"]
+    volume_kwh: Positive
+    price_per_kwh: NotNegative
+    source: Name
+
+
+class Portfolio(Strict):
+    """Sites and what they share; see the module's text."""
+
+    id: Name
+    name: str = ""
+    currency: str = ""
+    time_zone: str | None = None
+    start: str | None = None
+    end: str | None = None
+    objective: Literal["non_green_kwh", "grid_kwh", "cost"] = "non_green_kwh"
+    cost_increase_max_pct: NotNegative | None = None
+    storage: Storage = Storage()
+    movement: Movement | None = None
+    site: Annotated[tuple[Member, ...], Field(min_length=1)]
+    purchase: tuple[Purchase, ...] = ()
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _moment(cls, value: object) -> object:
+        return value.isoformat() if isinstance(value, datetime) else value
+
+    @field_validator("start", "end")
+    @classmethod
+    def _iso(cls, value: str | None) -> str | None:
+        if value is not None:
+            datetime.fromisoformat(value)  # a ValueError names the key
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                TimeZone(name, assumed=False)
+            except (ValueError, KeyError, OSError) as error:
+                raise ValueError(f"{name!r} is neither an IANA zone nor an offset like +08:00") from error
+        return name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.start is None) != (self.end is None):
+            raise ValueError("give start and end together, or neither")
+        if self.purchase and not self.currency:
+            raise ValueError("a purchase needs 'currency'")
+        return self
+
+
+def read_portfolio(folder: Path) -> Portfolio:
+    """Read and check the ``portfolio.toml`` of a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+
+    Returns
+    -------
+    Portfolio
+
+    Raises
+    ------
+    features.errors.SiteFileError
+        The file is missing, is not TOML, or breaks the definition; the message names the key.
+    """
+    path = folder / FILE
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise SiteFileError(
+            "E-PORTFOLIO-FILE",
+            say("there is no portfolio.toml"),
+            str(path),
+            say("give the folder that holds it; its format is described in advisor/portfolio.py"),
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SiteFileError(
+            "E-PORTFOLIO-TOML",
+            say("not readable as TOML: {error}", error=error),
+            str(path),
+            say("correct the file"),
+        ) from None
+    try:
+        return Portfolio.model_validate(raw)
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise SiteFileError("E-PORTFOLIO-KEY", lines, str(path), say("correct these keys")) from None

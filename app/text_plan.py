@@ -1,0 +1,116 @@
+"""What ``advisor plan`` looks like on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from advisor.portfolio_plan import KNOWLEDGE
+from app import wording
+from app.service.plan import purchases
+from app.text import files_text, issues_line, issues_text, join, table
+
+if TYPE_CHECKING:
+    from app.service.plan import PlanOutcome
+
+MOST_SITES = 12
+
+
+def plan(outcome: PlanOutcome) -> str:
+    """Return the text of ``advisor plan``: what is gained, by site, the front, purchases, files."""
+    return join(
+        _headline(outcome),
+        _sites(outcome),
+        _front(outcome),
+        _purchases(outcome),
+        _failed(outcome),
+        issues_text(outcome.found) if outcome.found else "",
+        issues_line(outcome.issues),
+        files_text(outcome.written),
+    )
+
+
+def _headline(outcome: PlanOutcome) -> str:
+    done = outcome.plan
+    start, end = done.horizon.window
+    share = f"{wording.percent(done.baseline.green_share)} → {wording.percent(done.planned.green_share)}"
+    report = done.dispatch.report
+    gap = "" if report.gap is None else f", within {100 * report.gap:.2g} % of the optimum"
+    return "\n".join(
+        [
+            f"{done.portfolio.name or done.portfolio.id}: {wording.count(len(done.sites), 'site')}, "
+            f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+            f"Non-green energy: {wording.quantity(done.baseline.non_green_kwh, 'kWh')} → "
+            f"{wording.quantity(done.planned.non_green_kwh, 'kWh')}, saved "
+            f"{wording.interval(done.saving.non_green_kwh, 'kWh')}; green share, hour by hour: {share}",
+            f"Energy: {wording.quantity(done.baseline.energy_kwh, 'kWh')} → "
+            f"{wording.quantity(done.planned.energy_kwh, 'kWh')} (with what batteries and transfers lose); "
+            f"cost: {wording.quantity(done.baseline.cost, done.portfolio.currency)} → "
+            f"{wording.quantity(done.planned.cost, done.portfolio.currency)}",
+            f"Planned {KNOWLEDGE}: what moving and storing "
+            f"gain here is the most that they can (found in {report.seconds:.1f} s{gap}).",
+        ]
+    )
+
+
+def _sites(outcome: PlanOutcome) -> str:
+    done = sorted(outcome.plan.sites, key=lambda p: p.planned.non_green_kwh or 0.0, reverse=True)
+    rows = [
+        (
+            p.case.dispatch.site_id,
+            wording.quantity(p.baseline.non_green_kwh, "kWh"),
+            wording.quantity(p.planned.non_green_kwh, "kWh"),
+            f"{wording.percent(p.baseline.green_share)} → {wording.percent(p.planned.green_share)}",
+            wording.quantity(p.after.totals.moved_kwh, "kWh"),
+            wording.quantity(p.after.totals.delivered_kwh, "kWh"),
+            wording.quantity(
+                None if p.planned.cost is None else p.planned.cost, outcome.plan.portfolio.currency
+            ),
+        )
+        for p in done[:MOST_SITES]
+    ]
+    head = ("site", "non-green now", "planned", "green share", "work moved", "from battery", "cost planned")
+    shown = table(head, rows, right=head[1:])
+    left = len(done) - MOST_SITES
+    return f"{shown}\n... and {left} more (see summary.json)" if left > 0 else shown
+
+
+def _front(outcome: PlanOutcome) -> str:
+    front, (second, _) = outcome.plan.front, outcome.plan.front_between
+    if front.empty:
+        return ""
+    money = outcome.plan.portfolio.currency
+    rows = [
+        (
+            str(row["point"]),
+            wording.quantity(row["bound"], money if second == "cost" else "kWh"),
+            wording.quantity(row["cost"], money),
+            wording.quantity(row["moved_kwh"] + row["delivered_kwh"], "kWh"),
+            wording.quantity(row["non_green_kwh"], "kWh"),
+            wording.percent(row["cfe"]),
+        )
+        for row in front.to_dict(orient="records")
+    ]
+    said = "cost" if second == "cost" else "work moved and energy from batteries"
+    head = ("point", "bound", "cost", "moved and stored", "non-green", "green share")
+    return f"Least non-green energy for a bounded {said}:\n\n{table(head, rows, right=head)}"
+
+
+def _purchases(outcome: PlanOutcome) -> str:
+    rows = [
+        (
+            str(line["name"]),
+            wording.quantity(_figure(line["useful_kwh"]), "kWh"),
+            wording.quantity(_figure(line["cost"]), outcome.plan.portfolio.currency),
+            str(line["note"]),
+        )
+        for line in purchases(outcome.plan)
+    ]
+    return table(("purchase", "volume of use", "cost", "note"), rows) if rows else ""
+
+
+def _figure(value: object) -> float:
+    return float(str(value))
+
+
+def _failed(outcome: PlanOutcome) -> str:
+    return "\n".join(f"not planned: {f.place}: {f.error.what} ({f.error.code})" for f in outcome.failed)
