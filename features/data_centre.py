@@ -15,6 +15,7 @@ import pandas as pd
 
 from features.errors import InsufficientDataError, ModelError
 from features.frame import FeatureFrame, FloatArray
+from features.message import Message, say
 from features.psychrometrics import wet_bulb
 from features.schema import SCHEMA
 from features.telemetry import Telemetry
@@ -71,7 +72,7 @@ class Recipe:
 def supported_quantities(telemetry: Telemetry, least_rows: int = 200) -> list[str]:
     """Return the quantities measured in at least `least_rows` rows of the site itself."""
     series = telemetry.frame[telemetry.frame["unit_id"] == ""]
-    return [q for q in QUANTITIES if int(_target(series, q).notna().sum()) >= least_rows]
+    return [q for q in QUANTITIES if int(measured_quantity(series, q).notna().sum()) >= least_rows]
 
 
 def recipe_for(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate) -> Recipe:
@@ -86,18 +87,25 @@ def recipe_for(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate) ->
     if task == "forecast" and telemetry.interval > HORIZON:
         raise InsufficientDataError(
             "E-FORECAST-STEP",
-            f"steps of {telemetry.interval} are longer than the {HORIZON} that a forecast looks ahead",
-            ", ".join(telemetry.site_ids[:3]),
-            "export hourly values",
+            say(
+                "steps of {interval} are longer than the {horizon} that a forecast looks ahead",
+                interval=telemetry.interval,
+                horizon=HORIZON,
+            ),
+            Message.joined(", ", telemetry.site_ids[:3]),
+            say("export hourly values"),
         )
     wanted = (*WEATHER, *LEVERS, *LOADS, *(PLANT if task == "estimate" else ()))
     columns = tuple(c for c in wanted if c != quantity and telemetry.has(c))
     if task == "estimate" and not columns:
         raise InsufficientDataError(
             "E-NO-INPUTS",
-            f"{quantity} cannot be estimated: the export holds neither weather, set-points nor a load",
-            ", ".join(telemetry.site_ids[:3]),
-            "export weather and a load meter together with the power",
+            say(
+                "{quantity} cannot be estimated: the export holds neither weather, set-points nor a load",
+                quantity=quantity,
+            ),
+            Message.joined(", ", telemetry.site_ids[:3]),
+            say("export weather and a load meter together with the power"),
         )
     return Recipe(quantity, task, columns)
 
@@ -126,17 +134,21 @@ def build(telemetry: Telemetry, recipe: Recipe) -> FeatureFrame:
     if missing:
         raise ModelError(
             "E-MODEL-INPUTS",
-            f"the export lacks columns that the model of {recipe.quantity} needs: {', '.join(missing)}",
-            ", ".join(telemetry.site_ids[:3]),
-            "export these columns too, or train a model on such exports",
+            say(
+                "the export lacks columns that the model of {quantity} needs: {missing}",
+                quantity=recipe.quantity,
+                missing=Message.joined(", ", missing),
+            ),
+            Message.joined(", ", telemetry.site_ids[:3]),
+            say("export these columns too, or train a model on such exports"),
         )
     sites = [s for s in telemetry.site_ids if len(telemetry.site_series(s))]
     if not sites:
         raise ModelError(
             "E-MODEL-INPUTS",
-            "the export holds rows of units only, none of the site itself",
-            ", ".join(telemetry.site_ids[:3]),
-            "export the site's own meters too",
+            say("the export holds rows of units only, none of the site itself"),
+            Message.joined(", ", telemetry.site_ids[:3]),
+            say("export the site's own meters too"),
         )
     parts = [_build_site(telemetry, site, recipe) for site in sites]
     keys, inputs, target, past = (pd.concat([p[i] for p in parts], ignore_index=True) for i in range(4))
@@ -152,7 +164,7 @@ def _build_site(
     grid = pd.date_range(measured.index[0], end, freq=step)
     full = measured.reindex(grid)
     steps_per_day = round(HORIZON / step)
-    target = _target(full, recipe.quantity)
+    target = measured_quantity(full, recipe.quantity)
     past = pd.DataFrame(
         {
             "last": target.shift(1),
@@ -177,8 +189,8 @@ def _build_site(
     )
 
 
-def _target(rows: pd.DataFrame, quantity: str) -> pd.Series:
-    """Return the quantity; PUE from its two meters where it is not exported."""
+def measured_quantity(rows: pd.DataFrame, quantity: str) -> pd.Series:
+    """Return the quantity, NaN where not measured; PUE from its two meters where it is not exported."""
     if quantity in rows and bool(rows[quantity].notna().any()):
         return rows[quantity]
     if quantity == "pue" and {"facility_power_kw", "it_power_kw"} <= set(rows.columns):

@@ -11,17 +11,17 @@ import pandas as pd
 
 from features.errors import DataError
 from features.issues import DataIssue
+from features.message import Message, say
 from features.reading import timeaxis
 from features.reading.convert import ROW, Rows
+from features.reading.drift import MOST_OFF_GRID, steadied
+from features.reading.groups import Group, codes_of, grouped, micros_of, place_of
 from features.reading.ledger import Ledger
-from features.reading.mapping import IGNORE
 from features.reading.numerals import BoolArray, FloatArray
 from features.reading.timeaxis import IntArray
 from features.schema import KEY_COLUMNS, SCHEMA
 
 MICROS_PER_HOUR = 3_600_000_000
-MOST_OFF_GRID = 0.1
-"""Above this share of stamps off the grid the file drifts, and no grid can be claimed."""
 
 
 @dataclass
@@ -36,19 +36,6 @@ class Assembled:
     interval_us: int
     sources: list[tuple[frozenset[str], IntArray]]
     issues: list[DataIssue]
-
-
-@dataclass
-class _Group:
-    """Like tables (same columns, same meaning of amounts) after another."""
-
-    frame: pd.DataFrame
-    amounts: dict[str, str]
-    marks_end: bool
-
-    @property
-    def columns(self) -> list[str]:
-        return [str(c) for c in self.frame if c not in KEY_COLUMNS and c not in (ROW, "_table")]
 
 
 def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
@@ -74,18 +61,27 @@ def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
     if not sum(len(p.frame) for p in series):
         raise DataError(
             "E-NO-ROWS",
-            "no row could be placed in time",
-            ", ".join(p.mapping.glob for p in series),
-            "see the issues: " + "; ".join(i.evidence for i in issues[:3]),
+            say("no row could be placed in time"),
+            Message.joined(", ", (p.mapping.glob for p in series)),
+            say(
+                "see the issues: {evidence}", evidence=Message.joined("; ", (i.evidence for i in issues[:3]))
+            ),
         )
-    groups = [_sorted_unique(g, ledger, issues) for g in _groups(series)]
+    groups = [_sorted_unique(g, ledger, issues) for g in grouped(series)]
     groups = [g for g in groups if len(g.frame)]
     if not groups:
         raise DataError(
-            "E-NO-ROWS", "every row contradicts another row of the same time", "all files", "export again"
+            "E-NO-ROWS",
+            say("every row contradicts another row of the same time"),
+            say("all files"),
+            say("export again"),
         )
     interval = _interval(groups, ledger, issues)
-    groups = _on_grid(groups, interval, ledger, issues)
+    steady = steadied(groups, interval, issues)
+    if steady is None:
+        groups = _on_grid(groups, interval, ledger, issues)
+    else:
+        groups, interval = steady
     for group in groups:
         _amounts(group, interval, issues)
     result = _joined(groups, interval, issues)
@@ -93,47 +89,18 @@ def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
     return result
 
 
-def _groups(series: Sequence[Rows]) -> list[_Group]:
-    alike: dict[tuple[object, ...], list[Rows]] = defaultdict(list)
-    for part in series:
-        time = part.mapping.time
-        columns = frozenset(
-            (c.source, c.canonical, c.aggregation) for c in part.mapping.column if c.canonical != IGNORE
-        )
-        alike[(columns, time is not None and time.marks)].append(part)
-    groups = []
-    for (_, marks), members in alike.items():
-        frame = pd.concat([m.frame.assign(_table=m.table) for m in members], ignore_index=True)
-        amounts: dict[str, str] = {
-            c.canonical: c.aggregation
-            for c in members[0].mapping.column
-            if c.canonical != IGNORE and c.aggregation in ("sum", "counter")
-        }
-        groups.append(_Group(frame, amounts, marks == "end"))
-    return sorted(groups, key=lambda g: -len(g.frame))
-
-
-def _codes(frame: pd.DataFrame) -> IntArray:
-    """Return one code per (site, unit), in sorted order of the names."""
-    sites, _ = pd.factorize(frame["site_id"], sort=True)
-    units, labels = pd.factorize(frame["unit_id"], sort=True)
-    return (sites * max(len(labels), 1) + units).astype(np.int64)
-
-
-def _micros(frame: pd.DataFrame) -> IntArray:
-    return frame["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
-
-
 # -- duplicates ----------------------------------------------------------------------------------
-def _sorted_unique(group: _Group, ledger: Ledger, issues: list[DataIssue]) -> _Group:
+def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Group:
     """Sort, keep one of identical rows, reject every row of a contradictory key."""
-    codes, micros = _codes(group.frame), _micros(group.frame)
-    order = np.lexsort((group.frame[ROW].to_numpy(), micros, codes))
+    codes, micros = codes_of(group.frame), micros_of(group.frame)
+    ids = group.frame[ROW].to_numpy()
+    # Of equal rows the one with a value taken out stays, whatever the order of the export: it is reported.
+    order = np.lexsort((ids, -ledger.status[ids].astype(np.int64), micros, codes))
     frame = group.frame.iloc[order].reset_index(drop=True)
     codes, micros = codes[order], micros[order]
     same_key = np.concatenate([[False], (codes[1:] == codes[:-1]) & (micros[1:] == micros[:-1])])
     if not same_key.any():
-        return _Group(frame, group.amounts, group.marks_end)
+        return Group(frame, group.amounts, group.marks_end)
     same_values = np.concatenate([[False], _equal_to_previous(frame[group.columns])])
     key = np.cumsum(~same_key)
     contradictory = np.isin(key, key[same_key & ~same_values])
@@ -141,16 +108,16 @@ def _sorted_unique(group: _Group, ledger: Ledger, issues: list[DataIssue]) -> _G
     rows = frame[ROW].to_numpy()
     ledger.reject(rows[repeated], "D-DUPLICATE")
     ledger.reject(rows[contradictory], "D-DUPLICATE")
-    place = _place(frame, np.flatnonzero(same_key)[0])
+    place = place_of(frame, np.flatnonzero(same_key)[0])
     if repeated.any():
         issues.append(
             DataIssue(
                 "D-DUPLICATE",
                 "info",
                 place,
-                f"{int(repeated.sum())} rows repeat another row exactly",
-                "nothing: one of each is kept",
-                "the repetitions are rejected",
+                say("{count} rows repeat another row exactly", count=int(repeated.sum())),
+                say("nothing: one of each is kept"),
+                say("the repetitions are rejected"),
                 int(repeated.sum()),
             )
         )
@@ -160,13 +127,16 @@ def _sorted_unique(group: _Group, ledger: Ledger, issues: list[DataIssue]) -> _G
                 "D-DUPLICATE",
                 "warning",
                 place,
-                f"{int(contradictory.sum())} rows share site, unit and time with a row of other values",
-                "export each interval once; around the end of daylight saving, export UTC or offsets",
-                "all rows of these times are rejected: nobody can say which is right",
+                say(
+                    "{count} rows share site, unit and time with a row of other values",
+                    count=int(contradictory.sum()),
+                ),
+                say("export each interval once; around the end of daylight saving, export UTC or offsets"),
+                say("all rows of these times are rejected: nobody can say which is right"),
                 int(contradictory.sum()),
             )
         )
-    return _Group(frame[~(repeated | contradictory)].reset_index(drop=True), group.amounts, group.marks_end)
+    return Group(frame[~(repeated | contradictory)].reset_index(drop=True), group.amounts, group.marks_end)
 
 
 def _equal_to_previous(values: pd.DataFrame) -> BoolArray:
@@ -179,17 +149,12 @@ def _equal_to_previous(values: pd.DataFrame) -> BoolArray:
     return equal
 
 
-def _place(frame: pd.DataFrame, row: int) -> str:
-    site, unit, stamp = (frame[k].iloc[row] for k in KEY_COLUMNS)
-    return f"{site}{'/' + unit if unit else ''}, {stamp:%Y-%m-%d %H:%M}"
-
-
 # -- interval and grid ---------------------------------------------------------------------------
-def _interval(groups: Sequence[_Group], ledger: Ledger, issues: list[DataIssue]) -> int:
+def _interval(groups: Sequence[Group], ledger: Ledger, issues: list[DataIssue]) -> int:
     """Return the common interval [us]."""
     found: dict[int, list[str]] = defaultdict(list)
     for group in groups:
-        codes, micros = _codes(group.frame), _micros(group.frame)
+        codes, micros = codes_of(group.frame), micros_of(group.frame)
         tables = group.frame["_table"].to_numpy()
         for table in np.unique(tables):
             mine = tables == table
@@ -200,52 +165,63 @@ def _interval(groups: Sequence[_Group], ledger: Ledger, issues: list[DataIssue])
         if any(g.amounts for g in groups if any(SCHEMA[c].unit == "kW" for c in g.amounts)):
             raise DataError(
                 "E-INTERVAL",
-                "one time only: an energy cannot become a power without the interval's length",
-                "time column",
-                "export at least two intervals",
+                say("one time only: an energy cannot become a power without the interval's length"),
+                say("time column"),
+                say("export at least two intervals"),
             )
         issues.append(
             DataIssue(
                 "D-INTERVAL-ASSUMED",
                 "warning",
-                "time column",
-                "no two rows follow each other",
-                "export at least two intervals",
-                "an interval of one hour is assumed",
+                say("time column"),
+                say("no two rows follow each other"),
+                say("export at least two intervals"),
+                say("an interval of one hour is assumed"),
                 0,
             )
         )
         return MICROS_PER_HOUR
     if len(found) > 1:
-        listed = "; ".join(
-            f"{pd.Timedelta(s, 'us')}: {', '.join(names[:3])}" for s, names in sorted(found.items())
+        listed = Message.joined(
+            "; ",
+            (
+                say(
+                    "{interval}: {names}",
+                    interval=pd.Timedelta(step, "us"),
+                    names=Message.joined(", ", names[:3]),
+                )
+                for step, names in sorted(found.items())
+            ),
         )
         raise DataError(
             "E-INTERVAL-MIXED",
-            f"the files have different intervals: {listed}",
-            ", ".join(name for names in found.values() for name in names[:3]),
-            "export all files with one interval, or read them apart",
+            say("the files have different intervals: {listed}", listed=listed),
+            Message.joined(", ", (name for names in found.values() for name in names[:3])),
+            say("export all files with one interval, or read them apart"),
         )
     return next(iter(found))
 
 
-def _on_grid(
-    groups: Sequence[_Group], interval: int, ledger: Ledger, issues: list[DataIssue]
-) -> list[_Group]:
+def _on_grid(groups: Sequence[Group], interval: int, ledger: Ledger, issues: list[DataIssue]) -> list[Group]:
     """Reject the rows that do not lie on their unit's grid, over all files together."""
     keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
-    off = timeaxis.off_grid(_codes(keys), _micros(keys), interval)
+    off = timeaxis.off_grid(codes_of(keys), micros_of(keys), interval)
     count = int(off.sum())
     if not count:
         return list(groups)
-    place = _place(keys, int(np.flatnonzero(off)[0]))
-    evidence = f"{count} of {len(off)} stamps do not lie on a grid of {pd.Timedelta(interval, 'us')}"
+    place = place_of(keys, int(np.flatnonzero(off)[0]))
+    evidence = say(
+        "{count} of {total} stamps do not lie on a grid of {interval}",
+        count=count,
+        total=len(off),
+        interval=pd.Timedelta(interval, "us"),
+    )
     if count > MOST_OFF_GRID * len(off):
         raise DataError(
             "E-TIME-DRIFT",
             evidence,
             place,
-            "export averages over fixed intervals (for example every 15 minutes on the quarter hour)",
+            say("export averages over fixed intervals (for example every 15 minutes on the quarter hour)"),
         )
     issues.append(
         DataIssue(
@@ -253,8 +229,8 @@ def _on_grid(
             "warning",
             place,
             evidence,
-            "export averages over fixed intervals",
-            "the rows are rejected",
+            say("export averages over fixed intervals"),
+            say("the rows are rejected"),
             count,
         )
     )
@@ -263,12 +239,12 @@ def _on_grid(
         mine = off[start : start + len(group.frame)]
         start += len(group.frame)
         ledger.reject(group.frame[ROW].to_numpy()[mine], "D-OFF-GRID")
-        kept.append(_Group(group.frame[~mine].reset_index(drop=True), group.amounts, group.marks_end))
+        kept.append(Group(group.frame[~mine].reset_index(drop=True), group.amounts, group.marks_end))
     return [g for g in kept if len(g.frame)]
 
 
 # -- amounts -------------------------------------------------------------------------------------
-def _amounts(group: _Group, interval: int, issues: list[DataIssue]) -> None:
+def _amounts(group: Group, interval: int, issues: list[DataIssue]) -> None:
     """Turn registers into amounts of the interval, amounts of energy into power, ends into starts."""
     hours = interval / MICROS_PER_HOUR
     for canonical, how in group.amounts.items():
@@ -281,14 +257,14 @@ def _amounts(group: _Group, interval: int, issues: list[DataIssue]) -> None:
 
 
 def _increments(
-    group: _Group, canonical: str, values: FloatArray, interval: int, issues: list[DataIssue]
+    group: Group, canonical: str, values: FloatArray, interval: int, issues: list[DataIssue]
 ) -> FloatArray:
     """Return what a register gained during each interval.
 
     A reading stands at its stamp: the interval that starts there ends with the next reading. Where
     the next one is missing or smaller (reset, exchange, rollover) the gain is unknown.
     """
-    codes, micros = _codes(group.frame), _micros(group.frame)
+    codes, micros = codes_of(group.frame), micros_of(group.frame)
     follows = np.append((codes[1:] == codes[:-1]) & (micros[1:] - micros[:-1] == interval), False)
     gain = np.append(np.diff(values), np.nan)
     if group.marks_end:
@@ -300,10 +276,14 @@ def _increments(
             DataIssue(
                 "D-COUNTER-RESET",
                 "warning",
-                _place(group.frame, int(np.flatnonzero(reset)[0])),
-                f"the register of {canonical} falls {int(reset.sum())} times",
-                "note when meters were exchanged or reset",
-                "the amounts of these intervals are missing",
+                place_of(group.frame, int(np.flatnonzero(reset)[0])),
+                say(
+                    "the register of {canonical} falls {count} times",
+                    canonical=canonical,
+                    count=int(reset.sum()),
+                ),
+                say("note when meters were exchanged or reset"),
+                say("the amounts of these intervals are missing"),
                 int(reset.sum()),
             )
         )
@@ -311,9 +291,9 @@ def _increments(
 
 
 # -- join ----------------------------------------------------------------------------------------
-def _joined(groups: Sequence[_Group], interval: int, issues: list[DataIssue]) -> Assembled:
+def _joined(groups: Sequence[Group], interval: int, issues: list[DataIssue]) -> Assembled:
     keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
-    codes, micros = _codes(keys), _micros(keys)
+    codes, micros = codes_of(keys), micros_of(keys)
     order = np.lexsort((micros, codes))
     new = np.concatenate([[True], (np.diff(codes[order]) != 0) | (np.diff(micros[order]) != 0)])
     position = np.empty(len(order), dtype=np.int64)
@@ -329,14 +309,15 @@ def _joined(groups: Sequence[_Group], interval: int, issues: list[DataIssue]) ->
         values[name] = _filled(name, holders, len(frame), issues)
     sources = []
     for group, a, b in zip(groups, starts, starts[1:], strict=False):
-        ids = np.full(len(frame), -1, dtype=np.int64)
-        ids[position[a:b]] = group.frame[ROW].to_numpy()
-        sources.append((frozenset(group.columns), ids))
+        for members in (group.frame[ROW].to_numpy(), *group.further):
+            ids = np.full(len(frame), -1, dtype=np.int64)
+            ids[position[a:b]] = members
+            sources.append((frozenset(group.columns), ids))
     return Assembled(frame.assign(**values), interval, sources, issues)
 
 
 def _filled(
-    name: str, holders: Sequence[tuple[_Group, IntArray]], rows: int, issues: list[DataIssue]
+    name: str, holders: Sequence[tuple[Group, IntArray]], rows: int, issues: list[DataIssue]
 ) -> FloatArray | pd.Series:
     """Spread one column over the joined rows; the group with most rows goes first."""
     if SCHEMA[name].text:
@@ -357,9 +338,9 @@ def _filled(
                 "D-COLUMN-TWICE",
                 "warning",
                 name,
-                f"two files give {name} with other values in {conflicts} rows",
-                'set one of the two columns to "ignore" in mapping.toml',
-                "the longer file's values are used",
+                say("two files give {name} with other values in {count} rows", name=name, count=conflicts),
+                say('set one of the two columns to "ignore" in mapping.toml'),
+                say("the longer file's values are used"),
                 conflicts,
             )
         )
@@ -385,9 +366,9 @@ def _join_attributes(result: Assembled, parts: Sequence[Rows], ledger: Ledger) -
                     "D-DUPLICATE",
                     "warning",
                     part.mapping.glob,
-                    f"{int(out.sum())} rows describe a unit again",
-                    "describe each unit once",
-                    "the repetitions (contradictions: all of them) are rejected",
+                    say("{count} rows describe a unit again", count=int(out.sum())),
+                    say("describe each unit once"),
+                    say("the repetitions (contradictions: all of them) are rejected"),
                     int(out.sum()),
                 )
             )
@@ -403,9 +384,9 @@ def _join_attributes(result: Assembled, parts: Sequence[Rows], ledger: Ledger) -
                     "D-ATTRIBUTES-MISSING",
                     "warning",
                     part.mapping.glob,
-                    f"{bare} rows belong to units without attributes",
-                    "add these units to the file",
-                    "their attributes are missing",
+                    say("{count} rows belong to units without attributes", count=bare),
+                    say("add these units to the file"),
+                    say("their attributes are missing"),
                     bare,
                 )
             )

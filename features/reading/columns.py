@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from features.reading import numerals
+from features.message import Message, say, term
+from features.reading import derived, moist_air, numerals
 from features.reading.doubt import ASKED, Question, Verdict, decide_unit, is_counter
 from features.reading.draft import Draft, quoted
-from features.reading.headers import STATION_ENERGY, Match, words_of
+from features.reading.headers import STATION_ENERGY, UNUSED, Match, words_of
 from features.reading.mapping import IGNORE, ColumnMapping, Combine, FileMapping, SourceAggregation
+from features.reading.phases import PhaseSet, phase_sets
 from features.reading.timeaxis import IntArray
 from features.reading.units import UNITS, Unit, line_to
 from features.schema import SCHEMA
@@ -34,7 +37,10 @@ def file_mapping(table: Draft, questions: list[Question]) -> FileMapping:
         _column(table, c.source, *verdicts[c.source], questions) if c.source in verdicts else c
         for c in columns
     ]
-    columns = _one_source_each(columns)
+    sets = phase_sets(raw.headers)
+    columns = _one_source_each(columns, sets)
+    columns = _proposed_phases(table, columns, sets)
+    columns = _proved_derived(table, columns)
     return replace(
         raw.layout,
         role="telemetry" if table.time else "attributes",
@@ -49,13 +55,20 @@ def file_mapping(table: Draft, questions: list[Question]) -> FileMapping:
 
 def _ignored(header: str, found: Match | None) -> ColumnMapping:
     if found is None:
-        why = "no meaning recognised"
-    elif found.canonical == "@ignore":
-        why = f"not a measurement: {found.evidence}"
+        why = say("no meaning recognised")
+    elif found.canonical == derived.ROLE:
+        words = found.evidence.split(" read as ")[0]
+        why = derived.said(say("by its name ({words})", words=words))
+    elif found.canonical in UNUSED:
+        why = say("not a measurement: {evidence}", evidence=found.evidence)
     elif found.canonical.startswith("@"):
-        why = "another column is used for the key"
+        why = say("another column is used for the key")
     else:
-        why = f"too little confidence ({found.confidence:g}): {found.evidence}"
+        why = say(
+            "too little confidence ({confidence:g}): {evidence}",
+            confidence=found.confidence,
+            evidence=found.evidence,
+        )
     return ColumnMapping(header, IGNORE, confidence=0.0 if found is None else found.confidence, evidence=why)
 
 
@@ -75,17 +88,41 @@ def _units_of(table: Draft) -> dict[str, tuple[Match, Verdict]]:
                 continue
             column = SCHEMA[found.canonical]
             if column.text:
-                verdicts[header] = (found, Verdict(UNITS["1"], "text"))
+                verdicts[header] = (found, Verdict(UNITS["1"], say("text")))
                 continue
             if header in answered:
-                verdict = Verdict(answered[header], "answered in the mapping")
+                verdict = Verdict(answered[header], say("answered in the mapping"))
             else:
                 values = numerals.parse(table.raw.data[header], table.decimal).numbers
                 verdict = decide_unit(found.canonical, found.unit, values, certain[column.unit], header)
             if verdict.unit is not None:
                 certain[column.unit].append(verdict.unit)
             verdicts[header] = (found, verdict)
-    return verdicts
+    return verdicts | _units_by_humidity(table, verdicts)
+
+
+def _units_by_humidity(
+    table: Draft, verdicts: Mapping[str, tuple[Match, Verdict]]
+) -> dict[str, tuple[Match, Verdict]]:
+    """Decide the open unit of outdoor temperatures where the file's own humidity tells it."""
+    by_canonical = {found.canonical: (h, verdict) for h, (found, verdict) in verdicts.items()}
+    if not {"outdoor_dry_bulb_c", "outdoor_rh_pct"} <= set(by_canonical):
+        return {}
+    (dry, open_dry), (rh, known_rh) = by_canonical["outdoor_dry_bulb_c"], by_canonical["outdoor_rh_pct"]
+    if open_dry.unit is not None or known_rh.unit is None:
+        return {}
+    values = {h: numerals.parse(table.raw.data[h], table.decimal).numbers for h in (dry, rh)}
+    factor, offset = line_to("outdoor_rh_pct", known_rh.unit)
+    for canonical in ("outdoor_dew_point_c", "outdoor_wet_bulb_c"):
+        header, verdict = by_canonical.get(canonical, ("", known_rh))
+        if not header or verdict.unit is not None:
+            continue
+        other = numerals.parse(table.raw.data[header], table.decimal).numbers
+        told = moist_air.unit_of(values[dry], values[rh] * factor + offset, other, canonical)
+        if told is not None:
+            unit, why = told
+            return {h: (verdicts[h][0], Verdict(unit, why)) for h in (dry, header)}
+    return {}
 
 
 def _station_energy(header: str, unit: Unit | None) -> str:
@@ -110,7 +147,7 @@ def _column(
                 Question(
                     "E-QUESTION-UNIT",
                     verdict.ask,
-                    f"{table.name}, column {header!r}",
+                    say("{name}, column {header!r}", name=table.name, header=header),
                     f'[[answer]]\nfile = {quoted(table.name)}\ncolumn = {quoted(header)}\nunit = "..."',
                 )
             )
@@ -118,21 +155,29 @@ def _column(
             header,
             IGNORE,
             confidence=found.confidence,
-            evidence=f"left out until its unit is known: {verdict.ask}",
+            evidence=say("left out until its unit is known: {question}", question=verdict.ask),
         )
     factor, offset = line_to(found.canonical, verdict.unit)
     aggregation: SourceAggregation = column.aggregation
-    evidence = f"{found.evidence}; {verdict.evidence}"
+    evidence = [found.evidence, verdict.evidence]
     if verdict.unit.dimension == "energy" or column.aggregation == "sum":
         aggregation = "sum"
         if _looks_like_counter(table, header):
             aggregation = "counter"
-            evidence += "; values only grow: a register, so neighbours are subtracted"
+            evidence.append(say("values only grow: a register, so neighbours are subtracted"))
         elif column.unit == "kW":
-            evidence += f"; {verdict.unit.symbol} of the interval, divided by its hours"
+            evidence.append(say("{unit} of the interval, divided by its hours", unit=verdict.unit.symbol))
     confidence = found.confidence if "answered" not in verdict.evidence else 1.0
     return ColumnMapping(
-        header, found.canonical, verdict.unit.symbol, factor, offset, aggregation, "", confidence, evidence
+        header,
+        found.canonical,
+        verdict.unit.symbol,
+        factor,
+        offset,
+        aggregation,
+        "",
+        confidence,
+        Message.joined("; ", evidence),
     )
 
 
@@ -151,8 +196,8 @@ def _key_codes(table: Draft) -> IntArray:
     return codes
 
 
-def _one_source_each(columns: list[ColumnMapping]) -> list[ColumnMapping]:
-    """Let one source (or numbered instruments of one kind together) stand for each canonical column."""
+def _one_source_each(columns: list[ColumnMapping], sets: Sequence[PhaseSet]) -> list[ColumnMapping]:
+    """Let one source (or numbered instruments, or phases, of one kind together) stand for each column."""
     by_canonical: dict[str, list[ColumnMapping]] = defaultdict(list)
     for column in columns:
         if column.canonical != IGNORE:
@@ -164,18 +209,75 @@ def _one_source_each(columns: list[ColumnMapping]) -> list[ColumnMapping]:
         how: Combine = (
             "max" if canonical == "server_inlet_temp_c" else _NUMBERED.get(SCHEMA[canonical].unit, "")
         )
+        if any({s.source for s in sources} == set(p.headers) for p in sets):
+            note = say("the three phases are summed")
+            result |= {
+                s.source: replace(s, combine="sum", evidence=Message.joined("; ", (s.evidence, note)))
+                for s in sources
+            }
+            continue
         if how and len({_without_numbers(s.source) for s in sources}) == 1:
-            note = f"; {len(sources)} numbered columns become their {how}"
-            result |= {s.source: replace(s, combine=how, evidence=s.evidence + note) for s in sources}
+            note = say("{count} numbered columns become their {how}", count=len(sources), how=term(how))
+            result |= {
+                s.source: replace(s, combine=how, evidence=Message.joined("; ", (s.evidence, note)))
+                for s in sources
+            }
             continue
         best = max(sources, key=lambda s: s.confidence)
         for other in sources:
             if other is not best:
-                why = f"{best.source!r} already gives {canonical}"
+                why = say("{other!r} already gives {canonical}", other=best.source, canonical=canonical)
                 result[other.source] = ColumnMapping(
                     other.source, IGNORE, confidence=other.confidence, evidence=why
                 )
     return [result[c.source] for c in columns]
+
+
+def _proposed_phases(
+    table: Draft, columns: list[ColumnMapping], sets: Sequence[PhaseSet]
+) -> list[ColumnMapping]:
+    """Propose, without using it, the sum of phases whose name does not say which meter they belong to."""
+    result = {c.source: c for c in columns}
+    for phases in sets:
+        mine = [result[h] for h in phases.headers if h in result]
+        if not phases.complete or phases.meter or any(c.canonical != IGNORE for c in mine):
+            continue
+        parts = [numerals.parse(table.raw.data[h], table.decimal).numbers for h in phases.headers]
+        total = np.sum(parts, axis=0)
+        known = total[np.isfinite(total)]
+        span = (
+            say("their sum runs from {low:g} to {high:g}", low=known.min(), high=known.max())
+            if len(known)
+            else say("they are empty")
+        )
+        why = say(
+            "line conductors L1, L2, L3 of one meter by name and unit ({span} {unit}); which "
+            "load it feeds is not said, so they are left out",
+            span=span,
+            unit=phases.unit.symbol,
+        )
+        factor = phases.unit.factor
+        result |= {
+            c.source: replace(
+                c, unit=phases.unit.symbol, factor=factor, combine="sum", confidence=0.4, evidence=why
+            )
+            for c in mine
+        }
+    return [result[c.source] for c in columns]
+
+
+def _proved_derived(table: Draft, columns: list[ColumnMapping]) -> list[ColumnMapping]:
+    """Say of unused columns what the numbers prove: a ratio or a lagged copy of others."""
+    unused = {
+        c.source: c.evidence.startswith(derived.PREFIX)
+        for c in columns
+        if c.canonical == IGNORE and not c.combine
+    }
+    used = [c.source for c in columns if c.canonical != IGNORE and not SCHEMA[c.canonical].text]
+    if not unused or not used:
+        return columns
+    proved = derived.relations(table.raw, unused, used, table.decimal)
+    return [replace(c, evidence=derived.said(proved[c.source])) if c.source in proved else c for c in columns]
 
 
 def _without_numbers(header: str) -> str:

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 
 from features.errors import MappingFileError
 from features.issues import DataIssue, Severity
-from features.reading import numerals, timeaxis
+from features.message import Message, say
+from features.reading import numerals, timeaxis, undated
+from features.reading.draft import no_date
 from features.reading.ledger import Ledger
 from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, TimeMapping
 from features.reading.numerals import BoolArray, FloatArray
@@ -83,7 +85,7 @@ class _Conversion:
         sites = _key(self.raw, mapping.site_column, mapping.site)
         units = _key(self.raw, mapping.unit_column, mapping.unit_id)
         placed = sites.notna().to_numpy() & units.notna().to_numpy()
-        self._reject(~placed, "D-NO-KEY", "rows without site or unit")
+        self._reject(~placed, "D-NO-KEY", say("rows without site or unit"))
         columns: dict[str, object] = {"site_id": sites, "unit_id": units}
         if mapping.time is not None:
             stamps = self._stamps(mapping.time, zone, placed)
@@ -99,33 +101,59 @@ class _Conversion:
             return
         self.ledger.reject(self.ids[where], code)
         first = int(self.raw.lines[np.flatnonzero(where)[0]])
-        self._note(code, "error", f"row {first}", f"{count} {what}", "the rows are rejected", count)
+        self._note(
+            code,
+            "error",
+            say("row {first}", first=first),
+            say("{count} {what}", count=count, what=what),
+            say("the rows are rejected"),
+            count,
+        )
 
     def _note(self, code: str, severity: Severity, place: str, evidence: str, effect: str, rows: int) -> None:
         remedy = (
-            "nothing: rows are sorted by time"
+            say("nothing: rows are sorted by time")
             if severity == "info"
-            else "correct the export, or ignore the column"
+            else say("correct the export, or ignore the column")
         )
         self.issues.append(
-            DataIssue(code, severity, f"{self.raw.file.name}, {place}", evidence, remedy, effect, rows)
+            DataIssue(
+                code,
+                severity,
+                say("{file}, {place}", file=self.raw.file.name, place=place),
+                evidence,
+                remedy,
+                effect,
+                rows,
+            )
         )
 
     def _stamps(self, time: TimeMapping, zone: str, keyed: BoolArray) -> StampArray:
         column = self.raw.data[time.columns[0]]
         if len(time.columns) > 1:
             column = timeaxis.with_time_of_day(column, self.raw.data[time.columns[1]])
-        stamps = timeaxis.parse(column, time.order)
+        if time.date:
+            stamps = undated.placed(column, time.date)
+            if stamps is None:
+                raise no_date(self.raw.file.name, time.columns[0], say("and do not run forward"))
+        else:
+            stamps = timeaxis.parse(column, time.order)
         unread = keyed & np.isnat(stamps.wall)
-        self._reject(unread, "D-NO-STAMP", f"rows without a readable time in {time.columns[0]!r}")
+        self._reject(
+            unread, "D-NO-STAMP", say("rows without a readable time in {column!r}", column=time.columns[0])
+        )
         if stamps.offset_s is not None:
             bare = keyed & ~unread & np.isnan(stamps.offset_s)
-            self._reject(bare, "D-NO-OFFSET", "stamps without offset among stamps with one")
+            self._reject(bare, "D-NO-OFFSET", say("stamps without offset among stamps with one"))
             stamps.wall[bare] = timeaxis.NAT
         codes = _codes(self.raw, self.mapping)
         utc = timeaxis.to_utc(stamps, zone, codes)
         lost = keyed & np.isnat(utc) & ~np.isnat(stamps.wall)
-        self._reject(lost, "D-ZONE-DST", f"stamps that the clocks of {zone} skip, or repeat without order")
+        self._reject(
+            lost,
+            "D-ZONE-DST",
+            say("stamps that the clocks of {zone} skip, or repeat without order", zone=zone),
+        )
         self._note_disorder(utc, codes, keyed)
         return utc
 
@@ -134,8 +162,8 @@ class _Conversion:
         steps = np.diff(utc[known].astype(np.int64))
         back = int(((steps < 0) & (np.diff(codes[known]) == 0)).sum())
         if back:
-            what = f"{back} rows are earlier than the row before them"
-            self._note("D-DISORDER", "info", "time column", what, "none", back)
+            what = say("{count} rows are earlier than the row before them", count=back)
+            self._note("D-DISORDER", "info", say("time column"), what, say("none"), back)
 
     def _values(self, placed: BoolArray) -> dict[str, object]:
         by_canonical: dict[str, list[ColumnMapping]] = {}
@@ -161,9 +189,13 @@ class _Conversion:
             self._note(
                 "D-NOT-A-NUMBER",
                 "error",
-                f"row {self.raw.lines[first]}, column {column.source!r}",
-                f"{count} cells are not numbers; the first is {str(cells[first].as_py())[:60]!r}",
-                "the values are missing (quarantined)",
+                say("row {row}, column {source!r}", row=self.raw.lines[first], source=column.source),
+                say(
+                    "{count} cells are not numbers; the first is {cell!r}",
+                    count=count,
+                    cell=str(cells[first].as_py())[:60],
+                ),
+                say("the values are missing (quarantined)"),
                 count,
             )
         return found.numbers * column.factor + column.offset
@@ -177,9 +209,12 @@ def _check_headers(raw: RawTable, mapping: FileMapping) -> None:
     if missing:
         raise MappingFileError(
             "E-MAPPING-HEADER",
-            f"the file has no column {', '.join(map(repr, missing))}",
+            say("the file has no column {names}", names=Message.joined(", ", map(repr, missing))),
             raw.file.name,
-            f"correct 'source' in the mapping; the file has: {', '.join(raw.headers)}",
+            say(
+                "correct 'source' in the mapping; the file has: {headers}",
+                headers=Message.joined(", ", raw.headers),
+            ),
         )
 
 
@@ -188,10 +223,15 @@ def _ragged(raw: RawTable) -> DataIssue:
     return DataIssue(
         "D-ROW-RAGGED",
         "error",
-        f"{raw.file.name}, row {line}",
-        f"{len(raw.broken)} rows have not the header's {len(raw.headers)} cells; the first is {text[:80]!r}",
-        "correct these rows; a number with a decimal comma inside a comma-separated file needs quotes",
-        "the rows are rejected",
+        say("{file}, row {line}", file=raw.file.name, line=line),
+        say(
+            "{count} rows have not the header's {cells} cells; the first is {first!r}",
+            count=len(raw.broken),
+            cells=len(raw.headers),
+            first=text[:80],
+        ),
+        say("correct these rows; a number with a decimal comma inside a comma-separated file needs quotes"),
+        say("the rows are rejected"),
         len(raw.broken),
     )
 

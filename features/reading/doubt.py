@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from features.message import Message, say
 from features.reading.units import UNITS, Unit, candidates, line_to
 from features.schema import SCHEMA
 
@@ -83,10 +84,10 @@ def decide_unit(
     """
     target = SCHEMA[canonical].unit
     if target == "rel" or canonical in _UNTOUCHED or not target:
-        return Verdict(declared or UNITS["rel" if target == "rel" else "1"], "taken as exported")
+        return Verdict(declared or UNITS["rel" if target == "rel" else "1"], say("taken as exported"))
     found = values[np.isfinite(values)]
     if not len(found):
-        return Verdict(declared or candidates(canonical)[0], "the column is empty")
+        return Verdict(declared or candidates(canonical)[0], say("the column is empty"))
     if target in ("1", "%"):
         return _share(canonical, declared, found)
     fitting = [u for u in candidates(canonical) if _usual(canonical, u, found)]
@@ -101,19 +102,35 @@ def _from_values(
     """Find the unit of a column that declares none."""
     target = SCHEMA[canonical].unit
     if canonical in USUAL and len(fitting) == 1:
-        return Verdict(fitting[0], f"{_span(found)}: only {fitting[0].symbol} is usual for {canonical}")
+        return Verdict(
+            fitting[0],
+            say(
+                "{span}: only {unit} is usual for {canonical}",
+                span=_span(found),
+                unit=fitting[0].symbol,
+                canonical=canonical,
+            ),
+        )
     agreed = {u.symbol for u in siblings}
     if len(agreed) == 1 and (not fitting or next(iter(agreed)) in {u.symbol for u in fitting}):
         symbol = agreed.pop()
         if target == "degC":
-            return Verdict(UNITS[symbol], f"the file's other temperatures are in {symbol}")
+            return Verdict(UNITS[symbol], say("the file's other temperatures are in {symbol}", symbol=symbol))
     if target == "degC" and re.search(r"[\u4e00-\u9fff]", header):
-        return Verdict(UNITS["degC"], "Chinese header: °C")
+        return Verdict(UNITS["degC"], say("Chinese header: °C"))
     choices = [u.symbol for u in (fitting if canonical in USUAL and fitting else candidates(canonical))]
     if not re.search("energy|consumption|kwh|电量|能耗", header.casefold()):
         choices = [c for c in choices if UNITS[c].dimension != "energy"] or choices
     return Verdict(
-        None, "", f"the unit of {header!r} ({canonical}) is not given; {_span(found)}; is it {_or(choices)}?"
+        None,
+        "",
+        say(
+            "the unit of {header!r} ({canonical}) is not given; {span}; is it {choices}?",
+            header=header,
+            canonical=canonical,
+            span=_span(found),
+            choices=_or(choices),
+        ),
     )
 
 
@@ -123,11 +140,17 @@ def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:
     fraction, percent = UNITS["1"], UNITS["%"]
     if declared is None:
         if top <= 1.0 + 1e-6:
-            return Verdict(fraction, f"no value exceeds 1 (largest {top:g}): a fraction")
+            return Verdict(fraction, say("no value exceeds 1 (largest {top:g}): a fraction", top=top))
         if top <= 110.0:
-            return Verdict(percent, f"values reach {top:g}: percent")
+            return Verdict(percent, say("values reach {top:g}: percent", top=top))
         return Verdict(
-            None, "", f"{canonical} reaches {top:g}: neither a fraction nor percent; what unit is it in?"
+            None,
+            "",
+            say(
+                "{canonical} reaches {top:g}: neither a fraction nor percent; what unit is it in?",
+                canonical=canonical,
+                top=top,
+            ),
         )
     usual = USUAL.get(canonical)
     small = top <= 1.0 and float(np.median(found)) > 0.0 and (usual is None or usual[0] > 1.0)
@@ -135,30 +158,42 @@ def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:
         return Verdict(
             None,
             "",
-            f"the header says %, but no value exceeds 1 (largest {top:g}); is it % or a fraction (1)?",
+            say(
+                "the header says %, but no value exceeds 1 (largest {top:g}); is it % or a fraction (1)?",
+                top=top,
+            ),
         )
     if declared.dimension == "ratio" and float(np.quantile(found, 0.5)) > 1.5:
         return Verdict(
-            None, "", f"the name says a fraction, but the values reach {top:g}; is it % or a fraction (1)?"
+            None,
+            "",
+            say(
+                "the name says a fraction, but the values reach {top:g}; is it % or a fraction (1)?", top=top
+            ),
         )
-    return Verdict(declared, "declared in the header")
+    return Verdict(declared, say("declared in the header"))
 
 
 def _confirm(canonical: str, declared: Unit, found: FloatArray, fitting: Sequence[Unit]) -> Verdict:
     if canonical not in USUAL:
-        return Verdict(declared, "declared in the header")
+        return Verdict(declared, say("declared in the header"))
     low, high = USUAL[canonical]
     factor, offset = line_to(canonical, declared)
     middle = float(np.median(found)) * factor + offset
     others = [u for u in fitting if u.symbol != declared.symbol]
     if low <= middle <= high or not others:
-        return Verdict(declared, "declared in the header, and the values are usual for it")
+        return Verdict(declared, say("declared in the header, and the values are usual for it"))
     choices = [declared.symbol, *(u.symbol for u in others)]
     return Verdict(
         None,
         "",
-        f"the header declares {declared.symbol}, but {_span(found)}, which is unusual for {canonical}; "
-        f"is it {_or(choices)}?",
+        say(
+            "the header declares {unit}, but {span}, which is unusual for {canonical}; is it {choices}?",
+            unit=declared.symbol,
+            span=_span(found),
+            canonical=canonical,
+            choices=_or(choices),
+        ),
     )
 
 
@@ -207,13 +242,22 @@ def scale_doubt(facility: FloatArray, it: FloatArray) -> str:
     ratio = float(np.median(facility[both] / it[both]))
     for factor in (1e3, 1e-3, 1e6, 1e-6):
         if 0.8 <= ratio / factor <= 6.0:
-            return f"facility power / IT power is {ratio:.3g} (median): one is probably off by {factor:g}"
+            return say(
+                "facility power / IT power is {ratio:.3g} (median): one is probably off by {factor:g}",
+                ratio=ratio,
+                factor=factor,
+            )
     return ""
 
 
 def _span(found: FloatArray) -> str:
-    return f"values from {np.min(found):g} to {np.max(found):g}, median {np.median(found):g}"
+    return say(
+        "values from {low:g} to {high:g}, median {median:g}",
+        low=np.min(found),
+        high=np.max(found),
+        median=np.median(found),
+    )
 
 
 def _or(choices: Sequence[str]) -> str:
-    return " or ".join(dict.fromkeys(choices))
+    return Message.joined(" or ", dict.fromkeys(choices))

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from features.errors import UnrecognisedError
-from features.reading import numerals, timeaxis
+from features.message import Message, say
+from features.reading import numerals, phases, timeaxis, undated
 from features.reading.doubt import Question
-from features.reading.headers import STATION_ENERGY, Match, match
+from features.reading.headers import STATION_ENERGY, UNUSED, Match, match
 from features.reading.mapping import IGNORE, Answer, FileMapping, TimeMapping
 from features.reading.numerals import Mark
 from features.reading.tabular import RawTable
@@ -49,9 +50,15 @@ def draft(raw: RawTable, kind: Kind, answers: tuple[Answer, ...], questions: lis
         given = next((a for a in mine if a.column == header and a.canonical), None)
         if given is not None:
             meaning = "@ignore" if given.canonical == IGNORE else given.canonical
-            found = Match(meaning, 1.0, found.unit if found else None, "answered in the mapping")
+            found = Match(meaning, 1.0, found.unit if found else None, say("answered in the mapping"))
         if found is not None:
             matches[header] = found
+    answered = {a.column for a in mine if a.canonical}
+    matches |= {
+        h: m
+        for h, m in phases.matches_of(raw.headers, kind).items()
+        if h not in answered and (h not in matches or matches[h].canonical in UNUSED)
+    }
     table = Draft(raw, matches, mine)
     table.decimal, table.decimal_evidence = _decimal(table, questions)
     _find_time(table, questions)
@@ -62,7 +69,7 @@ def _match_with_units_row(header: str, unit_cell: str, kind: Kind) -> Match | No
     if unit_cell:
         found = match(f"{header} ({unit_cell})", kind)
         if found is not None:
-            return replace(found, evidence=f"{found.evidence}, from the row of units")
+            return replace(found, evidence=say("{evidence}, from the row of units", evidence=found.evidence))
     return match(header, kind)
 
 
@@ -70,7 +77,7 @@ def _match_with_units_row(header: str, unit_cell: str, kind: Kind) -> Match | No
 def _decimal(table: Draft, questions: list[Question]) -> tuple[Mark, str]:
     given = next((a.decimal for a in table.answers if a.decimal), None)
     if given:
-        return given, "answered in the mapping"
+        return given, say("answered in the mapping")
     numeric = [
         h
         for h, m in table.matches.items()
@@ -81,16 +88,18 @@ def _decimal(table: Draft, questions: list[Question]) -> tuple[Mark, str]:
     point = sum(m.point_decimal + m.comma_groups for m in found.values())
     doubtful = {h: m for h, m in found.items() if m.doubtful_comma}
     if comma and not point:
-        return ",", f"{comma} cells such as 12,5 can only be decimal commas"
+        return ",", say("{comma} cells such as 12,5 can only be decimal commas", comma=comma)
     if point and not comma:
-        return ".", f"{point} cells show a decimal point"
+        return ".", say("{point} cells show a decimal point", point=point)
     where = table.name
     answer = f'[[answer]]\nfile = {quoted(where)}\ndecimal = "."   # or ","'
     if comma and point:
         questions.append(
             Question(
                 "E-QUESTION-DECIMAL",
-                f"{comma} cells show a decimal comma and {point} a decimal point",
+                say(
+                    "{comma} cells show a decimal comma and {point} a decimal point", comma=comma, point=point
+                ),
                 where,
                 answer,
             )
@@ -100,12 +109,17 @@ def _decimal(table: Draft, questions: list[Question]) -> tuple[Mark, str]:
         questions.append(
             Question(
                 "E-QUESTION-DECIMAL",
-                f"{mark.doubtful_comma} cells of {header!r} like {mark.example!r} are thousands or decimals",
+                say(
+                    "{count} cells of {header!r} like {example!r} are thousands or decimals",
+                    count=mark.doubtful_comma,
+                    header=header,
+                    example=mark.example,
+                ),
                 where,
                 answer,
             )
         )
-    return ".", "no cell shows another mark"
+    return ".", say("no cell shows another mark")
 
 
 # -- time ----------------------------------------------------------------------------------------
@@ -116,39 +130,85 @@ def _find_time(table: Draft, questions: list[Question]) -> None:
     if chosen is None:
         bare = [h for h in table.role("@time") if timeaxis.time_without_date(table.raw.data[h])]
         if bare:
-            raise UnrecognisedError(
-                "E-TIME-NO-DATE",
-                "the times carry no date",
-                f"{table.name}, column {bare[0]!r}",
-                "export date and time in every row",
-            )
+            _without_date(table, bare[0], zone)
         return
     columns, stamps, marks, why = chosen
     if stamps.doubt:
         questions.append(
             Question(
                 "E-QUESTION-DATE-ORDER",
-                f"day and month of {columns[0]!r} cannot be told apart: {stamps.doubt}",
+                say(
+                    "day and month of {column!r} cannot be told apart: {doubt}",
+                    column=columns[0],
+                    doubt=stamps.doubt,
+                ),
                 table.name,
                 f'[[answer]]\nfile = {quoted(table.name)}\ndate_order = "day-first"   # or "month-first"',
             )
         )
-    zone_evidence = "answered in the mapping" if zone else ""
+    zone_evidence = say("answered in the mapping") if zone else ""
     if not zone:
         zone, zone_evidence = _zone(columns, stamps)
     table.stamps = stamps
-    evidence = "; ".join(part for part in (why, stamps.evidence, zone_evidence) if part)
+    evidence = Message.joined("; ", filter(None, (why, stamps.evidence, zone_evidence)))
     table.time = TimeMapping(columns, stamps.order, zone, "end" if marks == "end" else "start", evidence)
+
+
+def _without_date(table: Draft, header: str, zone: str) -> None:
+    """Date times of day by the answer, by the file's or sheet's name, or by a date that shows its nature."""
+    given = next((a.date for a in table.answers if a.date), "")
+    named = undated.date_in(table.raw.file.path.stem, table.raw.layout.sheet)
+    chosen = given or named or undated.ASSUMED
+    stamps = undated.placed(table.raw.data[header], chosen)
+    if stamps is None:
+        raise no_date(table.name, header, say("and do not run forward, so no row's day is known"))
+    if chosen == undated.ASSUMED and int((~np.isnat(stamps.wall)).sum()) < undated.LEAST_ROWS:
+        raise no_date(table.name, header, "")
+    source = (
+        say("date answered in the mapping")
+        if given
+        else say("date from the name of the file or sheet")
+        if named
+        else say("the times carry no date: an assumed one stands for the first day")
+    )
+    table.stamps = stamps
+    table.time = TimeMapping(
+        (header,),
+        stamps.order,
+        zone or timeaxis.zone_in_header(header) or "unknown",
+        evidence=say(
+            "header {header!r}; {evidence}; {source}", header=header, evidence=stamps.evidence, source=source
+        ),
+        date=chosen,
+    )
+
+
+def no_date(file: str, header: str, because: str) -> UnrecognisedError:
+    """Return the refusal of times without a date."""
+    return UnrecognisedError(
+        "E-TIME-NO-DATE",
+        say("the times carry no date {because}", because=because)
+        if because
+        else say("the times carry no date"),
+        say("{file}, column {header!r}", file=file, header=header),
+        say(
+            "export date and time in every row, or write the date of the first row into "
+            "mapping.toml and give it with --mapping:\nversion = 1\n\n[[answer]]\nfile = {quoted}\n"
+            'date = "YYYY-MM-DD"',
+            quoted=quoted(file),
+        ),
+    )
 
 
 def _time_columns(table: Draft, order: str) -> tuple[tuple[str, ...], Stamps, str, str] | None:
     data = table.raw.data
     named = [(h, "start") for h in table.role("@time")] + [(h, "end") for h in table.role("@time-end")]
+    named += [(h, "start") for h in table.role("@hour")]
     for header, marks in named:
         stamps = timeaxis.parse(data[header], order)
         if stamps.readable >= 0.5:
-            return (header,), stamps, marks, f"header {header!r}"
-    clocks = [h for h, _ in named] + table.role("@hour")
+            return (header,), stamps, marks, say("header {header!r}", header=header)
+    clocks = [h for h, _ in named]
     for header in table.role("@date"):
         alone = timeaxis.parse(data[header], order)
         if alone.readable < 0.5:
@@ -156,31 +216,44 @@ def _time_columns(table: Draft, order: str) -> tuple[tuple[str, ...], Stamps, st
         for clock in clocks:
             both = timeaxis.parse(timeaxis.with_time_of_day(data[header], data[clock]), order)
             if both.readable >= 0.5:
-                return (header, clock), both, "start", f"date in {header!r}, time of day in {clock!r}"
-        return (header,), alone, "start", f"header {header!r}"
+                why = say("date in {header!r}, time of day in {clock!r}", header=header, clock=clock)
+                if timeaxis.hours_from_1_to_24(data[clock]):
+                    return (
+                        (header, clock),
+                        both,
+                        "end",
+                        say("{why}; hours run from 1 to 24: each names its end", why=why),
+                    )
+                return (header, clock), both, "start", why
+        return (header,), alone, "start", say("header {header!r}", header=header)
     for header in table.raw.headers:
         kind = data[header].type
         if header in table.matches or not (pa.types.is_string(kind) or pa.types.is_timestamp(kind)):
             continue
         stamps = timeaxis.parse(data[header].slice(0, 500), order)
         if stamps.readable >= 0.95 and len(np.unique(stamps.wall)) > 1:
-            return (header,), timeaxis.parse(data[header], order), "start", f"{header!r} holds stamps"
+            return (
+                (header,),
+                timeaxis.parse(data[header], order),
+                "start",
+                say("{header!r} holds stamps", header=header),
+            )
     return None
 
 
 def _zone(columns: tuple[str, ...], stamps: Stamps) -> tuple[str, str]:
     if stamps.zone:
-        return stamps.zone, "zone of the column's type"
+        return stamps.zone, say("zone of the column's type")
     if stamps.offset_s is not None:
         offsets = np.unique(stamps.offset_s[~np.isnan(stamps.offset_s)])
         if len(offsets) == 1:
-            return timeaxis.offset_name(float(offsets[0])), "every stamp carries its offset"
-        return "UTC", f"stamps carry {len(offsets)} different offsets"
+            return timeaxis.offset_name(float(offsets[0])), say("every stamp carries its offset")
+        return "UTC", say("stamps carry {count} different offsets", count=len(offsets))
     for column in columns:
         zone = timeaxis.zone_in_header(column)
         if zone:
-            return zone, f"zone in the header {column!r}"
-    return "unknown", "no zone is given: wall-clock time"
+            return zone, say("zone in the header {column!r}", column=column)
+    return "unknown", say("no zone is given: wall-clock time")
 
 
 def quoted(text: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from features.errors import DataError, MappingFileError, QuestionError, UnreadableFileError, UnrecognisedError
 from features.issues import DataIssue
+from features.message import Message, say, term
 from features.reading.assemble import Assembled, assemble
 from features.reading.convert import convert
 from features.reading.doubt import scale_doubt
@@ -116,7 +117,9 @@ def read_paths(
         Kinds, intervals or zones differ, or two paths give the same rows of one site.
     """
     if not paths:
-        raise UnreadableFileError("E-FILE-MISSING", "no path is given", "the call", "give a file or a folder")
+        raise UnreadableFileError(
+            "E-FILE-MISSING", say("no path is given"), say("the call"), say("give a file or a folder")
+        )
     readings = tuple(read_export(p, kind=kind, mapping=mapping) for p in paths)
     parts = [r.telemetry() for r in readings]
     if zone is not None:
@@ -149,9 +152,15 @@ def concatenated(parts: Sequence[Telemetry], where: Sequence[Path] = ()) -> Tele
         if len(set(values)) > 1:
             raise DataError(
                 f"E-PATHS-{name.upper()}",
-                f"the paths differ in {name}: {', '.join(dict.fromkeys(values))}",
-                ", ".join(str(path) for path in where) or "the given telemetries",
-                "give paths that agree" + (", or declare the site's zone" if name == "zone" else ""),
+                say(
+                    "the paths differ in {name}: {values}",
+                    name=term(name),
+                    values=Message.joined(", ", dict.fromkeys(values)),
+                ),
+                Message.joined(", ", (str(path) for path in where)) or say("the given telemetries"),
+                say("give paths that agree, or declare the site's zone")
+                if name == "zone"
+                else say("give paths that agree"),
             )
     frame = pd.concat([p.frame for p in parts], ignore_index=True)
     twice = frame.duplicated(list(KEY_COLUMNS))
@@ -159,9 +168,9 @@ def concatenated(parts: Sequence[Telemetry], where: Sequence[Path] = ()) -> Tele
         site, unit, stamp = frame.loc[twice, list(KEY_COLUMNS)].iloc[0]
         raise DataError(
             "E-SITE-TWICE",
-            f"two paths give rows of the site {site!r} for the same time",
-            f"{site}/{unit}, {stamp}",
-            "give each site once; name files or folders apart",
+            say("two paths give rows of the site {site!r} for the same time", site=site),
+            say("{site}/{unit}, {stamp}", site=site, unit=unit, stamp=stamp),
+            say("give each site once; name files or folders apart"),
         )
     for column in frame.columns:
         if frame[column].dtype == object:
@@ -183,7 +192,7 @@ def _without_own_output(files: list[InputFile], issues: list[DataIssue]) -> list
     own = [f for f in files if f.form == "parquet" and METADATA_KEY in parquet_metadata(f)]
     if not own or len(own) == len(files):
         return files
-    issues += [skipped(f.name, "this program wrote it; the exports beside it are read") for f in own]
+    issues += [skipped(f.name, say("this program wrote it; the exports beside it are read")) for f in own]
     return [f for f in files if f not in own]
 
 
@@ -201,16 +210,16 @@ def _own_telemetry(files: Sequence[InputFile], kind: Kind | None) -> Reading | N
             raise
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
-            f"the telemetry's metadata is damaged: {error}",
+            say("the telemetry's metadata is damaged: {error}", error=error),
             str(files[0].path),
-            "write it anew",
+            say("write it anew"),
         ) from None
     if kind is not None and telemetry.kind != kind:
         raise UnrecognisedError(
             "E-KIND",
-            f"the telemetry is of a {telemetry.kind}",
+            say("the telemetry is of a {kind}", kind=term(telemetry.kind)),
             str(files[0].path),
-            f"give --kind {telemetry.kind}",
+            say("give --kind {kind}", kind=telemetry.kind),
         )
     rows = len(telemetry.frame)
     issues = () if telemetry.zone.known else (zone_issue(files[0].name),)
@@ -256,7 +265,7 @@ def _recognised(
     proposed = propose(tables, root, wanted, answers)
     used = [any(c.canonical != IGNORE for c in f.column) for f in proposed.file]
     left_out += [
-        Skipped(t.file.name, "no column is recognised as a measurement")
+        Skipped(t.file.name, say("no column is recognised as a measurement"))
         for t, good in zip(tables, used, strict=True)
         if not good
     ]
@@ -267,7 +276,9 @@ def _recognised(
 
 
 def _not_telemetry(file: InputFile) -> UnrecognisedError:
-    return UnrecognisedError("E-NO-MEASUREMENT", "no column name is known", file.name, "leave the file out")
+    return UnrecognisedError(
+        "E-NO-MEASUREMENT", say("no column name is known"), file.name, say("leave the file out")
+    )
 
 
 def _follow(
@@ -278,20 +289,27 @@ def _follow(
     if not named:
         raise MappingFileError(
             "E-MAPPING-NO-FILE",
-            f"the mapping names {', '.join(m.glob for m in mapping.file)}, the path holds "
-            f"{', '.join(f.name for f in files)}",
+            say(
+                "the mapping names {glob}, the path holds {name}",
+                glob=Message.joined(", ", (m.glob for m in mapping.file)),
+                name=Message.joined(", ", (f.name for f in files)),
+            ),
             root,
-            "correct 'glob' in the mapping ('*' stands for any part of a name)",
+            say("correct 'glob' in the mapping ('*' stands for any part of a name)"),
         )
     if not mapping.kind or (kind is not None and kind != mapping.kind):
         raise MappingFileError(
             "E-MAPPING-KIND",
-            f"the mapping's kind is {mapping.kind!r}, asked for is {kind!r}",
+            say(
+                "the mapping's kind is {kind!r}, asked for is {asked!r}",
+                kind=mapping.kind and term(mapping.kind),
+                asked=kind and term(kind),
+            ),
             root,
-            "set 'kind'",
+            say("set 'kind'"),
         )
     names = {f.name for f, _ in named}
-    issues += [skipped(f.name, "the mapping does not name it") for f in files if f.name not in names]
+    issues += [skipped(f.name, say("the mapping does not name it")) for f in files if f.name not in names]
     tables = [read_table(f, header_score, m) for f, m in named]
     followed = replace(mapping, file=tuple(_with_site(m, f, len(named), root) for f, m in named))
     check_usable(followed, [t.headers for t in tables], root)
@@ -336,17 +354,17 @@ def _common_zone(mapping: Mapping, issues: list[DataIssue]) -> TimeZone:
     zones = list(dict.fromkeys(f.time.zone for f in series if f.time and f.time.zone != "unknown"))
     silent = [f.glob for f in series if f.time and f.time.zone == "unknown"]
     if not zones:
-        issues.append(zone_issue(", ".join(silent[:3])))
+        issues.append(zone_issue(Message.joined(", ", silent[:3])))
         return TimeZone()
     if silent:
         issues.append(
             DataIssue(
                 "D-ZONE-ASSUMED",
                 "warning",
-                ", ".join(silent[:3]),
-                f"no time zone is given; other files say {zones[0]}",
-                "write 'zone' into mapping.toml",
-                f"{zones[0]} is assumed",
+                Message.joined(", ", silent[:3]),
+                say("no time zone is given; other files say {zone}", zone=zones[0]),
+                say("write 'zone' into mapping.toml"),
+                say("{zone} is assumed", zone=zones[0]),
                 0,
             )
         )
@@ -364,11 +382,14 @@ def _check_scale(joined: Assembled, mapping: Mapping) -> None:
             raise QuestionError(
                 "E-QUESTION-UNIT",
                 doubt,
-                f"{glob}, columns {header!r} and {other!r}",
-                "write the right units into mapping.toml and give it with --mapping:\nversion = 1\n\n"
-                + "\n\n".join(
-                    f'[[answer]]\nfile = "{glob}"\ncolumn = "{h}"\nunit = "kW"   # or "W"'
-                    for h in (header, other)
+                say("{glob}, columns {header!r} and {other!r}", glob=glob, header=header, other=other),
+                say(
+                    "write the right units into mapping.toml and give it with --mapping:\nversion = 1\n\n"
+                    "{answers}",
+                    answers="\n\n".join(
+                        f'[[answer]]\nfile = "{glob}"\ncolumn = "{h}"\nunit = "kW"   # or "W"'
+                        for h in (header, other)
+                    ),
                 ),
             )
 
@@ -382,8 +403,8 @@ def _final(frame: pd.DataFrame) -> pd.DataFrame:
         if ordered[name].dtype.kind == "f" and np.isinf(ordered[name].to_numpy()).any():
             raise DataError(
                 "E-TELEMETRY-INF",
-                f"{name} overflows in conversion",
+                say("{name} overflows in conversion", name=name),
                 str(name),
-                "check the unit of the column",
+                say("check the unit of the column"),
             )
     return ordered

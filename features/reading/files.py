@@ -17,6 +17,7 @@ from typing import Literal
 
 from features.errors import UnreadableFileError
 from features.issues import DataIssue
+from features.message import Message, say
 
 Form = Literal["text", "xlsx", "xls", "parquet"]
 
@@ -42,20 +43,20 @@ RATIO_MATTERS_FROM = 32 * 2**20
 
 _NOT_DATA = re.compile(r"^(readme|licen[cs]e|notice|sources?|copying|changelog|mapping|issues)(\.|$)", re.I)
 _MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"PK\x03\x04", "a ZIP archive or an XLSX workbook"),
-    (b"PK\x05\x06", "an empty ZIP archive"),
-    (b"PAR1", "a Parquet file"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old XLS workbook or a password-protected workbook"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"%PDF", "a PDF document"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"\xfd7zXZ", "an xz archive"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"\x7fELF", "a program"),
+    (b"PK\x03\x04", say("a ZIP archive or an XLSX workbook")),
+    (b"PK\x05\x06", say("an empty ZIP archive")),
+    (b"PAR1", say("a Parquet file")),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", say("an old XLS workbook or a password-protected workbook")),
+    (b"\x89PNG", say("a PNG image")),
+    (b"\xff\xd8\xff", say("a JPEG image")),
+    (b"GIF8", say("a GIF image")),
+    (b"%PDF", say("a PDF document")),
+    (b"\x1f\x8b", say("a gzip archive")),
+    (b"BZh", say("a bzip2 archive")),
+    (b"7z\xbc\xaf\x27\x1c", say("a 7-Zip archive")),
+    (b"\xfd7zXZ", say("an xz archive")),
+    (b"SQLite format 3", say("an SQLite database")),
+    (b"\x7fELF", say("a program")),
 )
 _EXPECTED: dict[Form, tuple[bytes, ...]] = {
     "text": (),
@@ -100,7 +101,10 @@ def discover(path: Path) -> tuple[list[InputFile], list[DataIssue]]:
         if isinstance(error, UnreadableFileError):
             raise
         raise UnreadableFileError(
-            "E-FILE-ACCESS", f"the file cannot be opened: {error}", str(path), "check the name and the rights"
+            "E-FILE-ACCESS",
+            say("the file cannot be opened: {error}", error=error),
+            str(path),
+            say("check the name and the rights"),
         ) from None
 
 
@@ -114,16 +118,22 @@ def _discover_folder(path: Path) -> tuple[list[InputFile], list[DataIssue]]:
         elif entry.name.startswith("."):
             continue
         elif _NOT_DATA.match(entry.name) or entry.suffix.lower() not in FORM_BY_SUFFIX:
-            issues.append(skipped(entry.name, "its name or extension is not that of a telemetry export"))
+            issues.append(skipped(entry.name, say("its name or extension is not that of a telemetry export")))
         else:
             found.append(_inspect(entry, entry.name))
     if not found:
-        inside = f"; it holds the folders {', '.join(folders[:8])}" if folders else ""
+        inside = Message.joined(", ", folders[:8])
         raise UnreadableFileError(
             "E-FOLDER-EMPTY",
-            f"the folder holds no data file (CSV, TSV, XLSX, XLS or Parquet){inside}",
+            say(
+                "the folder holds no data file (CSV, TSV, XLSX, XLS or Parquet); it holds the folders "
+                "{folders}",
+                folders=inside,
+            )
+            if folders
+            else say("the folder holds no data file (CSV, TSV, XLSX, XLS or Parquet)"),
             str(path),
-            "give one of its folders" if folders else "give the folder that holds the exports",
+            say("give one of its folders") if folders else say("give the folder that holds the exports"),
         )
     return found, issues
 
@@ -134,8 +144,8 @@ def skipped(name: str, why: str) -> DataIssue:
         "D-FILE-SKIPPED",
         "info",
         name,
-        f"not read: {why}",
-        "nothing, if it is not telemetry; else export it as CSV, XLSX or Parquet",
+        say("not read: {why}", why=why),
+        say("nothing, if it is not telemetry; else export it as CSV, XLSX or Parquet"),
     )
 
 
@@ -143,21 +153,27 @@ def _inspect(path: Path, name: str) -> InputFile:
     where = str(path)
     if not path.exists():
         raise UnreadableFileError(
-            "E-FILE-MISSING", "there is no such file or folder", where, "check the path"
+            "E-FILE-MISSING", say("there is no such file or folder"), where, say("check the path")
         )
     if not path.is_file():
         raise UnreadableFileError(
-            "E-FILE-TYPE", "this is not a regular file", where, "give a file or a folder"
+            "E-FILE-TYPE", say("this is not a regular file"), where, say("give a file or a folder")
         )
     size = path.stat().st_size
     if size == 0:
-        raise UnreadableFileError("E-FILE-EMPTY", "the file is empty (0 bytes)", where, "export it again")
+        raise UnreadableFileError(
+            "E-FILE-EMPTY", say("the file is empty (0 bytes)"), where, say("export it again")
+        )
     if size > MAX_BYTES:
         raise UnreadableFileError(
             "E-FILE-SIZE",
-            f"the file has {size / 2**30:.1f} GiB, more than {MAX_BYTES / 2**30:.0f} GiB",
+            say(
+                "the file has {size:.1f} GiB, more than {most:.0f} GiB",
+                size=size / 2**30,
+                most=MAX_BYTES / 2**30,
+            ),
             where,
-            "export shorter periods",
+            say("export shorter periods"),
         )
     form = FORM_BY_SUFFIX.get(path.suffix.lower())
     with path.open("rb") as stream:
@@ -170,9 +186,13 @@ def _inspect(path: Path, name: str) -> InputFile:
     if form is None:
         raise UnreadableFileError(
             "E-FILE-TYPE",
-            f"files of type {path.suffix or '(none)'!r} are not read; it looks like {seen or 'text'}",
+            say(
+                "files of type {suffix!r} are not read; it looks like {seen}",
+                suffix=path.suffix or say("(none)"),
+                seen=seen or say("text"),
+            ),
             where,
-            "export as CSV, XLSX or Parquet",
+            say("export as CSV, XLSX or Parquet"),
         )
     _check_type(form, head, tail, seen, where)
     if form == "xlsx":
@@ -187,11 +207,11 @@ def looks_like(head: bytes) -> str:
             return meaning
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<table", b"<head")):
-        return "an HTML page"
+        return say("an HTML page")
     if start.startswith(b"<?xml") or re.match(rb"<[a-z][\w:.-]*[\s>]", start):
-        return "an XML document"
+        return say("an XML document")
     if start.startswith((b'{"', b"{\n", b"{\r", b'[{"', b"[\n")):
-        return "a JSON document"
+        return say("a JSON document")
     return ""
 
 
@@ -201,25 +221,25 @@ def _check_type(form: Form, head: bytes, tail: bytes, seen: str, where: str) -> 
         if seen:
             raise UnreadableFileError(
                 "E-FILE-TYPE",
-                f"the name says text, the content is {seen}",
+                say("the name says text, the content is {seen}", seen=seen),
                 where,
-                "give the file its right extension, or export it as CSV, XLSX or Parquet",
+                say("give the file its right extension, or export it as CSV, XLSX or Parquet"),
             )
         return
     if not head.startswith(expected):
-        what = seen or ("text" if b"\0" not in head else "of no known type")
+        what = seen or ("text" if b"\0" not in head else say("of no known type"))
         raise UnreadableFileError(
             "E-FILE-TYPE",
-            f"the name says {form.upper()}, the content is {what}",
+            say("the name says {form}, the content is {what}", form=form.upper(), what=what),
             where,
-            "give the file its right extension, or export it again",
+            say("give the file its right extension, or export it again"),
         )
     if form == "parquet" and not tail.endswith(b"PAR1"):
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
-            "the Parquet file ends too early (its footer is missing)",
+            say("the Parquet file ends too early (its footer is missing)"),
             where,
-            "copy or export it again",
+            say("copy or export it again"),
         )
 
 
@@ -241,23 +261,23 @@ def check_zip(path: Path) -> None:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
-            f"the workbook's ZIP container is damaged: {error}",
+            say("the workbook's ZIP container is damaged: {error}", error=error),
             where,
-            "copy or export it again",
+            say("copy or export it again"),
         ) from None
     if len(entries) > MAX_ZIP_ENTRIES or sum(e.compress_size for e in entries) > size:
-        raise _bomb(where, f"{len(entries)} entries that claim more bytes than the file has")
+        raise _bomb(where, say("{count} entries that claim more bytes than the file has", count=len(entries)))
     declared = sum(e.file_size for e in entries)
     if declared > MAX_INFLATED or (declared > RATIO_MATTERS_FROM and declared > MAX_RATIO * size):
-        raise _bomb(where, f"{size:,} bytes would inflate to {declared:,}")
+        raise _bomb(where, say("{size:,} bytes would inflate to {declared:,}", size=size, declared=declared))
     if "xl/workbook.xml" not in {e.filename for e in entries} and "xl/workbook.bin" not in {
         e.filename for e in entries
     }:
         raise UnreadableFileError(
             "E-FILE-TYPE",
-            "the name says XLSX, the content is a ZIP archive without a workbook",
+            say("the name says XLSX, the content is a ZIP archive without a workbook"),
             where,
-            "unpack it and give the files inside",
+            say("unpack it and give the files inside"),
         )
     with path.open("rb") as stream:
         for entry in entries:
@@ -271,7 +291,10 @@ def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str) -> None
     local = os.pread(descriptor, 30, entry.header_offset)
     if len(local) < 30:
         raise UnreadableFileError(
-            "E-FILE-DAMAGED", f"the entry {entry.filename} is cut off", where, "copy or export it again"
+            "E-FILE-DAMAGED",
+            say("the entry {filename} is cut off", filename=entry.filename),
+            where,
+            say("copy or export it again"),
         )
     names = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
     position, left = entry.header_offset + 30 + names, entry.compress_size
@@ -288,21 +311,25 @@ def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str) -> None
             if count > entry.file_size:
                 raise _bomb(
                     where,
-                    f"the entry {entry.filename} holds more than the {entry.file_size:,} bytes it claims",
+                    say(
+                        "the entry {filename} holds more than the {file_size:,} bytes it claims",
+                        filename=entry.filename,
+                        file_size=entry.file_size,
+                    ),
                 )
     except zlib.error as error:
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
-            f"the entry {entry.filename} is damaged: {error}",
+            say("the entry {filename} is damaged: {error}", filename=entry.filename, error=error),
             where,
-            "copy or export it again",
+            say("copy or export it again"),
         ) from None
 
 
 def _bomb(where: str, evidence: str) -> UnreadableFileError:
     return UnreadableFileError(
         "E-FILE-BOMB",
-        f"the workbook inflates beyond reason: {evidence}",
+        say("the workbook inflates beyond reason: {evidence}", evidence=evidence),
         where,
-        "export the data as CSV or Parquet",
+        say("export the data as CSV or Parquet"),
     )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from features.issues import DataIssue
+from features.message import Message, say, term
+from features.reading import derived, undated
 from features.reading.headers import match
-from features.reading.mapping import IGNORE, FileMapping, Mapping
+from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, Mapping
+from features.reading.phases import phase_sets
 from features.reading.tabular import RawTable
 
 
@@ -16,9 +19,9 @@ def zone_issue(place: str) -> DataIssue:
         "D-ZONE-ASSUMED",
         "warning",
         place,
-        "no time zone is given with the stamps",
-        "declare the site's time zone (site.toml, or 'zone' in mapping.toml)",
-        "stamps stay wall-clock time; nothing that depends on the zone is claimed",
+        say("no time zone is given with the stamps"),
+        say("declare the site's time zone (site.toml, or 'zone' in mapping.toml)"),
+        say("stamps stay wall-clock time; nothing that depends on the zone is claimed"),
         0,
     )
 
@@ -26,35 +29,60 @@ def zone_issue(place: str) -> DataIssue:
 def mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIssue]:
     """Return what a mapping leaves out, combines, or takes with little confidence."""
     issues = [
-        DataIssue("D-PART-IGNORED", "info", t.file.name, note, "nothing, if it is not telemetry", "none", 0)
+        DataIssue(
+            "D-PART-IGNORED",
+            "info",
+            t.file.name,
+            note,
+            say("nothing, if it is not telemetry"),
+            say("none"),
+            0,
+        )
         for t in tables
         for note in t.notes
     ]
+    for table, file in zip(tables, mapping.file, strict=False):
+        issues += [*_date_issues(table, file), *_phase_issues(table, file)]
     for file in mapping.file:
-        ignored = [c for c in file.column if c.canonical == IGNORE]
+        unused = [c for c in file.column if c.canonical == IGNORE]
+        computed = [c for c in unused if c.evidence.startswith(derived.PREFIX)]
+        if computed:
+            issues.append(_derived_issue(file, computed))
+        ignored = [c for c in unused if c not in computed and not c.combine]
         if ignored:
-            shown = "; ".join(f"{c.source!r}: {c.evidence or 'as the mapping says'}" for c in ignored[:8])
+            shown = _why(ignored[:8])
             issues.append(
                 DataIssue(
                     "D-COLUMN-IGNORED",
                     "info",
                     file.glob,
-                    f"{len(ignored)} columns are not used: {shown}",
-                    "name their meaning in mapping.toml if they matter",
-                    "none",
+                    say("{count} columns are not used: {shown}", count=len(ignored), shown=shown),
+                    say("name their meaning in mapping.toml if they matter"),
+                    say("none"),
                     0,
                 )
             )
-        for canonical in dict.fromkeys(c.canonical for c in file.column if c.combine):
+        for canonical in dict.fromkeys(
+            c.canonical for c in file.column if c.combine and c.canonical != IGNORE
+        ):
             sources = [c for c in file.column if c.canonical == canonical]
             issues.append(
                 DataIssue(
                     "D-COMBINED",
                     "info",
-                    f"{file.glob}, {', '.join(repr(c.source) for c in sources[:6])}",
-                    f"{len(sources)} columns become one: their {sources[0].combine} is {canonical}",
-                    'set those that do not belong to it to "ignore" in mapping.toml',
-                    "none",
+                    say(
+                        "{glob}, {names}",
+                        glob=file.glob,
+                        names=Message.joined(", ", (repr(c.source) for c in sources[:6])),
+                    ),
+                    say(
+                        "{count} columns become one: their {how} is {canonical}",
+                        count=len(sources),
+                        how=term(sources[0].combine),
+                        canonical=canonical,
+                    ),
+                    say('set those that do not belong to it to "ignore" in mapping.toml'),
+                    say("none"),
                     0,
                 )
             )
@@ -65,10 +93,101 @@ def mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIss
     return issues
 
 
+def _why(columns: Sequence[ColumnMapping]) -> Message:
+    said = (_because(c.source, c.evidence or say("as the mapping says")) for c in columns)
+    return Message.joined("; ", said)
+
+
+def _because(source: str, evidence: str) -> Message:
+    return say("{source!r}: {evidence}", source=source, evidence=evidence)
+
+
+def _derived_issue(file: FileMapping, computed: Sequence[ColumnMapping]) -> DataIssue:
+    shown = [_because(c.source, derived.how(c.evidence)) for c in computed[:12]]
+    if len(computed) > 12:
+        shown.append(say("and {count} more", count=len(computed) - 12))
+    return DataIssue(
+        "D-COLUMN-DERIVED",
+        "info",
+        file.glob,
+        say(
+            "{count} columns were computed from others, not measured: {shown}",
+            count=len(computed),
+            shown=Message.joined("; ", shown),
+        ),
+        say("nothing; name a column in mapping.toml if it is a measurement after all"),
+        say("left out: neither an input nor a target of any model"),
+        0,
+    )
+
+
+def _date_issues(table: RawTable, file: FileMapping) -> list[DataIssue]:
+    """Return where the date of times of day comes from, unless the user gave it."""
+    if file.time is None or not file.time.date:
+        return []
+    place = say("{glob}, column {column!r}", glob=file.glob, column=file.time.columns[0])
+    if file.time.date == undated.ASSUMED:
+        return [
+            DataIssue(
+                "D-DATE-ASSUMED",
+                "warning",
+                place,
+                say("the times carry no date: rows are dated from {date}", date=undated.ASSUMED),
+                say('write the date of the first row into mapping.toml ([[answer]] date = "YYYY-MM-DD")'),
+                say("nothing that depends on the date (season, weekday, tariff, other files) is claimed"),
+                0,
+            )
+        ]
+    if file.time.date == undated.date_in(table.file.path.stem, table.layout.sheet):
+        return [
+            DataIssue(
+                "D-DATE-ASSUMED",
+                "info",
+                place,
+                say(
+                    "the times carry no date; {date} is taken from the name of the file or sheet",
+                    date=file.time.date,
+                ),
+                say("correct 'date' in mapping.toml if the name means something else"),
+                say("none, if the name is right"),
+                0,
+            )
+        ]
+    return []
+
+
+def _phase_issues(table: RawTable, file: FileMapping) -> list[DataIssue]:
+    """Return what was not summed: phases of an unnamed meter, and phases without the third one."""
+    meaning = {c.source: c for c in file.column}
+    issues = []
+    for phases in phase_sets(table.headers):
+        mine = [meaning[h] for h in phases.headers if h in meaning]
+        if not mine or any(c.canonical != IGNORE for c in mine):
+            continue
+        missing = "" if phases.complete else say("a phase is missing, so a sum would be too low")
+        names = Message.joined(", ", (repr(c.source) for c in mine))
+        issues.append(
+            DataIssue(
+                "D-PHASES",
+                "warning",
+                say("{glob}, {names}", glob=file.glob, names=names),
+                Message.joined("; ", filter(None, (mine[0].evidence, missing))),
+                say(
+                    "if they are phases of one meter, give all of them its 'canonical' and combine = "
+                    '"sum" in mapping.toml (now {canonical!r})',
+                    canonical=mine[0].canonical,
+                ),
+                say("the meter is not used"),
+                0,
+            )
+        )
+    return issues
+
+
 def _column_issues(
     file: FileMapping, source: str, canonical: str, confidence: float, evidence: str
 ) -> list[DataIssue]:
-    place = f"{file.glob}, column {source!r}"
+    place = say("{glob}, column {source!r}", glob=file.glob, source=source)
     found = []
     if canonical == "station_energy_rel":
         found.append(
@@ -76,9 +195,9 @@ def _column_issues(
                 "D-ENERGY-RELATIVE",
                 "info",
                 place,
-                "the energy has no physical unit",
-                "declare the unit in mapping.toml if it is known",
-                "savings are given in % only",
+                say("the energy has no physical unit"),
+                say("declare the unit in mapping.toml if it is known"),
+                say("savings are given in % only"),
                 0,
             )
         )
@@ -90,9 +209,9 @@ def _column_issues(
                     "D-COOLING-PARTIAL",
                     "info",
                     place,
-                    "chillers are the only metered cooling; pumps, towers and fans are not included",
-                    "export the other meters too",
-                    "cooling energy and savings are those of the chillers only",
+                    say("chillers are the only metered cooling; pumps, towers and fans are not included"),
+                    say("export the other meters too"),
+                    say("cooling energy and savings are those of the chillers only"),
                     0,
                 )
             )
@@ -102,9 +221,14 @@ def _column_issues(
                 "D-LOW-CONFIDENCE",
                 "warning",
                 place,
-                f"taken for {canonical} with confidence {confidence:g}: {evidence}",
-                "confirm or correct it in mapping.toml",
-                "results depend on this reading of the header",
+                say(
+                    "taken for {canonical} with confidence {confidence:g}: {evidence}",
+                    canonical=canonical,
+                    confidence=confidence,
+                    evidence=evidence,
+                ),
+                say("confirm or correct it in mapping.toml"),
+                say("results depend on this reading of the header"),
                 0,
             )
         )

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
+from features.message import say
 from features.reading.units import Unit, accepts, find_unit
 from features.schema import SCHEMA, Kind
 
 STATION_ENERGY = "@station-energy"
+UNUSED = frozenset({"@ignore", "@derived"})
+"""Meanings of columns that are never used."""
 
 _QUANTITY_WORD = {
     "kW": r"power|energy|load|demand|consumption|usage|electric|kw|功率|用电|电量|能耗|负荷|负载|冷量",
@@ -101,6 +104,11 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
     return found
 
 
+def declared_unit(header: str) -> Unit | None:
+    """Return the unit that a header's own text declares, whatever the header means; None: none."""
+    return _readings(header)[0][1]
+
+
 def match(header: str, kind: Kind | str = "") -> Match | None:
     """Return what a header means, or None.
 
@@ -116,13 +124,15 @@ def match(header: str, kind: Kind | str = "") -> Match | None:
     """
     exact = header.strip().casefold()
     if exact in SCHEMA and SCHEMA[exact].kind in ("", kind or SCHEMA[exact].kind):
-        return Match(exact, 1.0, _canonical_unit(exact), "the canonical name itself")
+        return Match(exact, 1.0, _canonical_unit(exact), say("the canonical name itself"))
     for words, unit, unit_text in _readings(header):
         for entry in vocabulary():
             if entry.kind and kind and entry.kind != kind:
                 continue
             if entry.pattern.search(words) and _fits(entry, words, unit):
-                said = f"{words!r} read as {entry.canonical}" + (f", unit {unit_text!r}" if unit else "")
+                said = say("{words!r} read as {canonical}", words=words, canonical=entry.canonical)
+                if unit:
+                    said = say("{meaning}, unit {unit!r}", meaning=said, unit=unit_text)
                 declared = unit or (find_unit(entry.unit) if entry.unit and entry.unit != "1" else None)
                 return Match(entry.canonical, entry.confidence, declared, said)
     return None
@@ -149,7 +159,7 @@ def _fits(entry: Entry, words: str, unit: Unit | None) -> bool:
 @lru_cache(maxsize=4096)
 def _known(header: str) -> float:
     found = match(header)
-    return 0.0 if found is None or found.canonical == "@ignore" else found.confidence
+    return 0.0 if found is None or found.canonical in UNUSED else found.confidence
 
 
 def header_score(cells: Sequence[str]) -> float:

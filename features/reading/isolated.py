@@ -7,14 +7,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from features import errors
 from features.errors import AdvisorError, UnreadableFileError
 from features.issues import DataIssue
+from features.message import pack, say, unpack
 from features.reading.export import Reading, read_export
 from features.reading.ledger import RowCounts
 from features.reading.mapping import Mapping
@@ -76,26 +78,28 @@ def read_isolated(
         except subprocess.TimeoutExpired:
             raise UnreadableFileError(
                 "E-READ-TIMEOUT",
-                f"reading took longer than {seconds:g} s",
+                say("reading took longer than {seconds:g} s", seconds=seconds),
                 str(path),
-                "export shorter periods",
+                say("export shorter periods"),
             ) from None
         answer = Path(folder) / "answer.json"
         if not answer.exists():
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [""]
             raise UnreadableFileError(
                 "E-READ-CRASH",
-                f"the reader ended with status {done.returncode} {last[0][:200]}".rstrip(),
+                say(
+                    "the reader ended with status {status} {last}", status=done.returncode, last=last[0][:200]
+                ).rstrip(),
                 str(path),
-                "the file is probably damaged: export it again, preferably as CSV",
+                say("the file is probably damaged: export it again, preferably as CSV"),
             )
         said = json.loads(answer.read_text(encoding="utf-8"))
         if "error" in said:
             raise _rebuilt(said)
         return Reading(
             table=_load(Path(folder) / "table.arrow"),
-            issues=tuple(DataIssue(**i) for i in said["issues"]),
-            mapping=Mapping.from_toml(said["mapping"]),
+            issues=tuple(_issue(i) for i in said["issues"]),
+            mapping=_with_evidence(Mapping.from_toml(said["mapping"]), said["evidence"]),
             counts=RowCounts(**said["counts"]),
             quarantined_rows=_load(Path(folder) / "quarantined.arrow"),
         )
@@ -110,21 +114,22 @@ def child() -> None:
     try:
         reading = read_export(Path(request["path"]), kind=request["kind"], mapping=mapping)
         said: dict[str, object] = {
-            "issues": [i.to_dict() for i in reading.issues],
+            "issues": [{k: pack(v) for k, v in vars(i).items()} for i in reading.issues],
             "mapping": reading.mapping.to_toml(),
+            "evidence": _evidence(reading.mapping),
             "counts": asdict(reading.counts),
         }
         _save(reading.table, folder / "table.arrow")
         _save(reading.quarantined_rows, folder / "quarantined.arrow")
     except AdvisorError as error:
-        said = {"error": type(error).__name__, **error.to_dict()}
+        said = {"error": type(error).__name__, **{k: pack(v) for k, v in error.to_dict().items()}}
     except MemoryError:
         said = {
             "error": "UnreadableFileError",
             "code": "E-READ-MEMORY",
-            "what": "reading needs more memory than allowed",
+            "what": pack(say("reading needs more memory than allowed")),
             "where": request["path"],
-            "remedy": "export shorter periods",
+            "remedy": pack(say("export shorter periods")),
         }
     (folder / "answer.json").write_text(json.dumps(said), encoding="utf-8")
 
@@ -139,9 +144,41 @@ def _limit_memory(gib: float) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _rebuilt(said: dict[str, str]) -> AdvisorError:
+def _issue(said: dict[str, Any]) -> DataIssue:
+    fields: dict[str, Any] = {name: unpack(value) for name, value in said.items()}
+    return DataIssue(**fields)
+
+
+def _evidence(mapping: Mapping) -> list[dict[str, object]]:
+    """Return the sentences of a mapping, which its TOML holds as plain text only."""
+    return [
+        {
+            "decimal": pack(file.decimal_evidence),
+            "time": pack(file.time.evidence if file.time else ""),
+            "columns": [pack(column.evidence) for column in file.column],
+        }
+        for file in mapping.file
+    ]
+
+
+def _with_evidence(mapping: Mapping, said: list[dict[str, Any]]) -> Mapping:
+    files = [
+        replace(
+            file,
+            decimal_evidence=unpack(about["decimal"]),
+            time=file.time and replace(file.time, evidence=unpack(about["time"])),
+            column=tuple(
+                replace(c, evidence=unpack(e)) for c, e in zip(file.column, about["columns"], strict=True)
+            ),
+        )
+        for file, about in zip(mapping.file, said, strict=True)
+    ]
+    return replace(mapping, file=tuple(files))
+
+
+def _rebuilt(said: dict[str, Any]) -> AdvisorError:
     kind = getattr(errors, said["error"], UnreadableFileError)
-    error = kind(said["code"], said["what"], said["where"], said["remedy"])
+    error = kind(*(unpack(said[name]) for name in ("code", "what", "where", "remedy")))
     assert isinstance(error, AdvisorError)  # noqa: S101 - the child only names our own errors
     return error
 

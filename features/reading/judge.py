@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.issues import DataIssue, Severity
+from features.message import Message, say, term
 from features.reading.ledger import Ledger
 from features.reading.numerals import BoolArray, FloatArray
 from features.schema import SCHEMA, Kind
@@ -119,10 +120,13 @@ class Judged:
         first, last = self.frame.iloc[rows[0]], self.frame.iloc[rows[-1]]
         unit = f"/{first['unit_id']}" if first["unit_id"] else ""
         sites = self.frame["site_id"].iloc[rows].nunique()
-        more = f" and {sites - 1} more sites" if sites > 1 else ""
-        place = (
-            f"{first['site_id']}{unit}{more}, {column}, "
-            f"{first['timestamp']:%Y-%m-%d %H:%M} to {last['timestamp']:%Y-%m-%d %H:%M}"
+        at = f"{first['site_id']}{unit}"
+        place = say(
+            "{place}, {column}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
+            place=say("{place} and {count} more sites", place=at, count=sites - 1) if sites > 1 else at,
+            column=column,
+            start=first["timestamp"],
+            end=last["timestamp"],
         )
         self.issues.append(DataIssue(code, severity, place, evidence, remedy, effect, len(rows)))
 
@@ -154,9 +158,16 @@ def _bounds(table: Judged, name: str) -> None:
             "error",
             low,
             name,
-            f"{int(low.sum())} values below zero, the lowest {np.nanmin(values):g} {column.unit}",
-            "check the direction of the current transformers; export on-site generation as its own column",
-            "the values are missing (quarantined)",
+            say(
+                "{count} values below zero, the lowest {lowest:g} {unit}",
+                count=int(low.sum()),
+                lowest=np.nanmin(values),
+                unit=term(column.unit),
+            ),
+            say(
+                "check the direction of the current transformers; export on-site generation as its own column"
+            ),
+            say("the values are missing (quarantined)"),
         )
         table.take_out(low, name, "D-NEGATIVE-POWER")
         low = np.zeros_like(low)
@@ -167,10 +178,17 @@ def _bounds(table: Judged, name: str) -> None:
             "error",
             out,
             name,
-            f"{int(out.sum())} values outside {column.lower:g}..{column.upper:g} {column.unit} "
-            f"({values[out].min():g} to {values[out].max():g})",
-            "check the sensor, its unit, and marks such as -999 for a missing value",
-            "the values are missing (quarantined)",
+            say(
+                "{count} values outside {lower:g}..{upper:g} {unit} ({low:g} to {high:g})",
+                count=int(out.sum()),
+                lower=column.lower,
+                upper=column.upper,
+                unit=term(column.unit),
+                low=values[out].min(),
+                high=values[out].max(),
+            ),
+            say("check the sensor, its unit, and marks such as -999 for a missing value"),
+            say("the values are missing (quarantined)"),
         )
         table.take_out(out, name, "D-OUT-OF-BOUNDS")
 
@@ -189,10 +207,14 @@ def _pue(table: Judged) -> None:
             "D-PUE-BELOW-1",
             "error",
             below,
-            "facility_power_kw and it_power_kw",
-            f"{int(below.sum())} rows have less facility power than IT power (lowest ratio {worst:.3f})",
-            "the two columns may be swapped" if all_rows else "check both meters for this time",
-            "both values are missing (quarantined)",
+            say("facility_power_kw and it_power_kw"),
+            say(
+                "{count} rows have less facility power than IT power (lowest ratio {worst:.3f})",
+                count=int(below.sum()),
+                worst=worst,
+            ),
+            say("the two columns may be swapped") if all_rows else say("check both meters for this time"),
+            say("both values are missing (quarantined)"),
         )
         table.take_out(below, "facility_power_kw", "D-PUE-BELOW-1")
         table.take_out(below, "it_power_kw", "D-PUE-BELOW-1")
@@ -201,10 +223,14 @@ def _pue(table: Judged) -> None:
             "D-PUE-BELOW-1",
             "warning",
             near,
-            "facility_power_kw and it_power_kw",
-            f"{int(near.sum())} rows have a PUE between {1 - PUE_TOLERANCE:g} and 1",
-            "calibrate the meters",
-            "kept: within the tolerance of meters",
+            say("facility_power_kw and it_power_kw"),
+            say(
+                "{count} rows have a PUE between {least:g} and 1",
+                count=int(near.sum()),
+                least=1 - PUE_TOLERANCE,
+            ),
+            say("calibrate the meters"),
+            say("kept: within the tolerance of meters"),
         )
 
 
@@ -221,12 +247,14 @@ def _wet_bulb(table: Judged) -> None:
         "D-WET-BULB",
         "warning" if common else "error",
         above,
-        "outdoor_wet_bulb_c above outdoor_dry_bulb_c",
-        f"{int(above.sum())} rows, by up to {np.nanmax((wet - dry)[above]):.1f} K",
-        "measure both at one place, or export humidity",
-        "kept: the two sensors differ in place or calibration"
+        say("outdoor_wet_bulb_c above outdoor_dry_bulb_c"),
+        say(
+            "{count} rows, by up to {most:.1f} K", count=int(above.sum()), most=np.nanmax((wet - dry)[above])
+        ),
+        say("measure both at one place, or export humidity"),
+        say("kept: the two sensors differ in place or calibration")
         if common
-        else "both values are missing (quarantined)",
+        else say("both values are missing (quarantined)"),
     )
     if not common:
         table.take_out(above, "outdoor_dry_bulb_c", "D-WET-BULB")
@@ -251,16 +279,20 @@ def _stuck(table: Judged, name: str) -> None:
     if not stuck.any():
         return
     still = np.unique(values[stuck])
-    shown = ", ".join(f"{v:g}" for v in still[:3]) + (" ..." if len(still) > 3 else "")
+    shown = Message.joined(", ", (f"{v:g}" for v in still[:3]))
     table.note(
         "D-STUCK",
         "error",
         stuck,
         name,
-        f"{int(stuck.sum())} values stand still for {STUCK_HOURS:g} h or longer (at {shown}); "
-        "the column moves otherwise",
-        "check the sensor and its connection",
-        "the values are missing (quarantined)",
+        say(
+            "{count} values stand still for {hours:g} h or longer (at {shown}); the column moves otherwise",
+            count=int(stuck.sum()),
+            hours=STUCK_HOURS,
+            shown=say("{values} ...", values=shown) if len(still) > 3 else shown,
+        ),
+        say("check the sensor and its connection"),
+        say("the values are missing (quarantined)"),
     )
     table.take_out(stuck, name, "D-STUCK")
 
@@ -358,10 +390,15 @@ def _parts(table: Judged) -> None:
                 "warning",
                 over,
                 total,
-                f"in {int(over.sum())} rows {' + '.join(parts)} exceed {total} "
-                f"(by up to {np.nanmax((sum_of_parts - whole)[over]):.1f} kW)",
-                "check units and which meters a total includes",
-                "kept; shares of the total are unreliable",
+                say(
+                    "in {count} rows {parts} exceed {total} (by up to {most:.1f} kW)",
+                    count=int(over.sum()),
+                    parts=Message.joined(" + ", parts),
+                    total=total,
+                    most=np.nanmax((sum_of_parts - whole)[over]),
+                ),
+                say("check units and which meters a total includes"),
+                say("kept; shares of the total are unreliable"),
             )
 
 
@@ -379,8 +416,14 @@ def _gaps(table: Judged) -> None:
         "D-GAP",
         "info" if table.kind == "base-station" or share < 0.01 else "warning",
         gap,
-        "rows",
-        f"{int(gap.sum())} gaps, {missing} intervals are missing ({share:.1%}), the longest lasts {longest}",
-        "export the missing time, if it exists",
-        "nothing is filled: features that look back are missing there",
+        say("rows"),
+        say(
+            "{gaps} gaps, {missing} intervals are missing ({share:.1%}), the longest lasts {longest}",
+            gaps=int(gap.sum()),
+            missing=missing,
+            share=share,
+            longest=longest,
+        ),
+        say("export the missing time, if it exists"),
+        say("nothing is filled: features that look back are missing there"),
     )

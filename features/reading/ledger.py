@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.message import say
 from features.reading.mapping import FileMapping
 from features.reading.tabular import RawTable
 
@@ -50,9 +51,13 @@ class RowCounts:
 
     def sentence(self) -> str:
         """Return ``rows in N = accepted A + quarantined Q + rejected R``."""
-        return (
-            f"rows in {self.rows_in:,} = accepted {self.accepted:,} + quarantined {self.quarantined:,} "
-            f"+ rejected {self.rejected:,}"
+        return say(
+            "rows in {rows_in:,} = accepted {accepted:,} + quarantined {quarantined:,} + "
+            "rejected {rejected:,}",
+            rows_in=self.rows_in,
+            accepted=self.accepted,
+            quarantined=self.quarantined,
+            rejected=self.rejected,
         )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import MISSING, dataclass, fields
+from datetime import date
 from fnmatch import fnmatch
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from features.errors import MappingFileError
+from features.message import Message, say
 from features.reading.units import UNITS
 from features.schema import SCHEMA, Kind
 from features.telemetry import TimeZone
@@ -90,6 +92,8 @@ class TimeMapping:
     marks : {"start", "end"}
         Which end of its interval a stamp marks in the file.
     evidence : str
+    date : str
+        Date of the first row (ISO) where the column holds times of day only; ``""``: stamps carry dates.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -98,6 +102,7 @@ class TimeMapping:
     zone: str = "unknown"
     marks: Literal["start", "end"] = "start"
     evidence: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,7 @@ class Answer:
     date_order: Literal["", "year-first", "day-first", "month-first"] = ""
     decimal: Literal["", ".", ","] = ""
     zone: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,13 +234,16 @@ class Mapping:
             mapping = TypeAdapter(cls).validate_python(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise MappingFileError(
-                "E-MAPPING-TOML", f"not readable as TOML: {error}", where, "correct the file"
+                "E-MAPPING-TOML",
+                say("not readable as TOML: {error}", error=error),
+                where,
+                say("correct the file"),
             ) from None
         except ValidationError as error:
             lines = "; ".join(
                 f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:8]
             )
-            raise MappingFileError("E-MAPPING-KEY", lines, where, "correct these keys") from None
+            raise MappingFileError("E-MAPPING-KEY", lines, where, say("correct these keys")) from None
         mapping._check(where)
         return mapping
 
@@ -242,9 +251,9 @@ class Mapping:
         if self.version != VERSION:
             raise MappingFileError(
                 "E-MAPPING-VERSION",
-                f"version {self.version} is not {VERSION}",
+                say("version {found} is not {known}", found=self.version, known=VERSION),
                 where,
-                "write the mapping anew",
+                say("write the mapping anew"),
             )
         columns = [(c.canonical, c.unit, c.source) for f in self.file for c in f.column]
         columns += [(a.canonical or IGNORE, a.unit, a.column) for a in self.answer]
@@ -252,16 +261,28 @@ class Mapping:
             if canonical != IGNORE and canonical not in SCHEMA:
                 raise MappingFileError(
                     "E-MAPPING-COLUMN",
-                    f"{canonical!r} is not a canonical column (source {source!r})",
+                    say(
+                        "{canonical!r} is not a canonical column (source {source!r})",
+                        canonical=canonical,
+                        source=source,
+                    ),
                     where,
-                    'use a name of the schema, or "ignore"',
+                    say('use a name of the schema, or "ignore"'),
                 )
             if unit and unit not in UNITS:
                 raise MappingFileError(
                     "E-MAPPING-UNIT",
-                    f"{unit!r} is not a known unit (source {source!r})",
+                    say("{unit!r} is not a known unit (source {source!r})", unit=unit, source=source),
                     where,
-                    f"use one of {', '.join(UNITS)}",
+                    say("use one of {units}", units=Message.joined(", ", UNITS)),
+                )
+        for text in [f.time.date for f in self.file if f.time] + [a.date for a in self.answer]:
+            if text and not _is_date(text):
+                raise MappingFileError(
+                    "E-MAPPING-DATE",
+                    say("{text!r} is not a date", text=text),
+                    where,
+                    say("write it as 2025-03-01"),
                 )
         zones = [f.time.zone for f in self.file if f.time] + [a.zone for a in self.answer if a.zone]
         for zone in zones:
@@ -270,10 +291,17 @@ class Mapping:
             except (ValueError, KeyError, OSError) as error:
                 raise MappingFileError(
                     "E-MAPPING-ZONE",
-                    f"{zone!r} is not a time zone: {error}",
+                    say("{zone!r} is not a time zone: {error}", zone=zone, error=error),
                     where,
-                    "use an IANA name such as Asia/Shanghai, or an offset such as +08:00",
+                    say("use an IANA name such as Asia/Shanghai, or an offset such as +08:00"),
                 ) from None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _body(value: Any) -> list[str]:

@@ -9,14 +9,18 @@ from itertools import pairwise
 import numpy as np
 
 from features.errors import DataError, QuestionError, UnrecognisedError
+from features.message import Message, say, term
+from features.reading import undated
 from features.reading.columns import USED_FROM, file_mapping
 from features.reading.doubt import Question
-from features.reading.draft import Draft, draft
-from features.reading.headers import match
+from features.reading.draft import Draft, draft, no_date
+from features.reading.headers import UNUSED, match
 from features.reading.mapping import IGNORE, Answer, FileMapping, Mapping
 from features.reading.tabular import RawTable
 from features.reading.timeaxis import Stamps
 from features.schema import SCHEMA, Kind
+
+_OF_NO_KIND = UNUSED | {"@time", "@time-end", "@date", "@hour"}
 
 
 def propose(tables: Sequence[RawTable], root: str, kind: Kind | None, answers: tuple[Answer, ...]) -> Mapping:
@@ -47,6 +51,7 @@ def propose(tables: Sequence[RawTable], root: str, kind: Kind | None, answers: t
     chosen = recognise_kind(tables, kind)
     questions: list[Question] = []
     work = [draft(raw, chosen, answers, questions) for raw in tables]
+    _check_dates(work)
     entries = [file_mapping(table, questions) for table in work]
     if questions:
         raise _ask(questions)
@@ -69,7 +74,7 @@ def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> 
     for name in scores:
         for header in {h for t in tables for h in t.headers}:
             found = match(header, name)
-            if found is None or found.canonical in ("@time", "@time-end", "@date", "@hour", "@ignore"):
+            if found is None or found.canonical in _OF_NO_KIND:
                 continue
             specific = found.canonical.startswith("@") or SCHEMA[found.canonical].kind == name
             scores[name] += found.confidence if specific else 0.0
@@ -78,9 +83,13 @@ def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> 
         if scores[declared] == 0.0 and scores[best] >= USED_FROM:
             raise UnrecognisedError(
                 "E-KIND",
-                f"the columns are those of a {best}, not of a {declared}",
+                say(
+                    "the columns are those of a {best}, not of a {declared}",
+                    best=term(best),
+                    declared=term(declared),
+                ),
                 tables[0].file.name,
-                f"leave --kind out, or give --kind {best}",
+                say("leave --kind out, or give --kind {best}", best=best),
             )
         return declared
     if scores[best] < USED_FROM:
@@ -99,9 +108,9 @@ def _name_sites(work: list[Draft], entries: list[FileMapping], root: str) -> lis
     if len(series) > 1 and len(shapes) > 1 and len(shapes) < len(series) and overlap:
         raise DataError(
             "E-FOLDER-MIXED",
-            "some files have the same columns over the same time (several sites) and others do not",
+            say("some files have the same columns over the same time (several sites) and others do not"),
             root,
-            "put each site into its own folder, or set 'site' of every file in mapping.toml",
+            say("put each site into its own folder, or set 'site' of every file in mapping.toml"),
         )
     several = len(series) > 1 and len(shapes) == 1 and overlap
     named = list(entries)
@@ -109,6 +118,18 @@ def _name_sites(work: list[Draft], entries: list[FileMapping], root: str) -> lis
         site = work[i].raw.file.path.stem if several else root
         named[i] = replace(entries[i], site=site)
     return named
+
+
+def _check_dates(work: Sequence[Draft]) -> None:
+    """Refuse an assumed date where other tables of the path would be joined by it."""
+    series = [t for t in work if t.time is not None]
+    bare = [t for t in series if t.time is not None and t.time.date == undated.ASSUMED]
+    if bare and len(series) > 1:
+        raise no_date(
+            bare[0].name,
+            str(bare[0].time.columns[0]) if bare[0].time else "",
+            say("so the rows cannot be joined with the other files"),
+        )
 
 
 def _spans_overlap(all_stamps: Sequence[Stamps | None]) -> bool:
@@ -130,7 +151,11 @@ def _cooling_total(mapping: Mapping) -> Mapping:
         replace(
             f,
             column=tuple(
-                replace(c, canonical="cooling_power_kw", evidence=f"{c.evidence}; the only cooling meter")
+                replace(
+                    c,
+                    canonical="cooling_power_kw",
+                    evidence=Message.joined("; ", (c.evidence, say("the only cooling meter"))),
+                )
                 if c.canonical == "chiller_power_kw"
                 else c
                 for c in f.column
@@ -153,9 +178,9 @@ def check_usable(mapping: Mapping, headers: Sequence[Sequence[str]], root: str) 
     if not series:
         raise UnrecognisedError(
             "E-NO-TIME",
-            f"no column holds times with dates; seen: {_listed(headers)}",
+            say("no column holds times with dates; seen: {listed}", listed=_listed(headers)),
             root,
-            "export with a time stamp in every row (date and time)",
+            say("export with a time stamp in every row (date and time)"),
         )
     used = {c.canonical for f in series for c in f.column if c.canonical != IGNORE}
     if not used:
@@ -164,34 +189,45 @@ def check_usable(mapping: Mapping, headers: Sequence[Sequence[str]], root: str) 
     if strangers:
         raise UnrecognisedError(
             "E-KIND",
-            f"{', '.join(strangers)} do not belong to a {mapping.kind}",
+            say(
+                "{strangers} do not belong to a {kind}",
+                strangers=Message.joined(", ", strangers),
+                kind=term(mapping.kind),
+            ),
             root,
-            "give the right --kind",
+            say("give the right --kind"),
         )
 
 
 def _nothing_usable(headers: Sequence[Sequence[str]], where: str) -> UnrecognisedError:
     return UnrecognisedError(
         "E-NO-MEASUREMENT",
-        f"no column is recognised as a measurement; seen: {_listed(headers)}",
+        say("no column is recognised as a measurement; seen: {listed}", listed=_listed(headers)),
         where,
-        "name their meaning in mapping.toml ([[answer]] with column, canonical, unit), or give --kind",
+        say("name their meaning in mapping.toml ([[answer]] with column, canonical, unit), or give --kind"),
     )
 
 
 def _listed(headers: Sequence[Sequence[str]]) -> str:
     names = list(dict.fromkeys(h for table in headers for h in table))
-    return ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
+    shown = Message.joined(", ", names[:30])
+    return say("{names} and {count} more", names=shown, count=len(names) - 30) if len(names) > 30 else shown
 
 
 def _ask(questions: Sequence[Question]) -> QuestionError:
     unique = list(dict.fromkeys(questions))
-    texts = "\n  ".join(f"{i}. {q.text} ({q.where})" for i, q in enumerate(unique, start=1))
+    texts = Message.joined(
+        "\n  ",
+        (say("{i}. {text} ({where})", i=i, text=q.text, where=q.where) for i, q in enumerate(unique, 1)),
+    )
     answers = "\n\n".join(dict.fromkeys(q.answer for q in unique))
     return QuestionError(
         unique[0].code,
         texts if len(unique) > 1 else unique[0].text,
-        unique[0].where if len(unique) == 1 else f"{len(unique)} questions",
-        "write these lines with the right values into mapping.toml and give it with --mapping:\n"
-        f"version = 1\n\n{answers}",
+        unique[0].where if len(unique) == 1 else say("{count} questions", count=len(unique)),
+        say(
+            "write these lines with the right values into mapping.toml and give it with "
+            "--mapping:\nversion = 1\n\n{answers}",
+            answers=answers,
+        ),
     )

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from features.errors import UnreadableFileError, UnrecognisedError
+from features.message import Message, say
 from features.reading import text
 from features.reading.files import InputFile
 from features.reading.mapping import FileMapping
@@ -88,9 +89,9 @@ def read_table(file: InputFile, score: HeaderScore, layout: FileMapping | None =
     if table.rows == 0:
         raise UnreadableFileError(
             "E-FILE-HEADER-ONLY",
-            "the file has a header and no data row",
+            say("the file has a header and no data row"),
             str(file.path),
-            "export a period with data",
+            say("export a period with data"),
         )
     return table
 
@@ -137,7 +138,10 @@ def _find_header(
             if line == layout.header_row:
                 return line, cells
         raise UnrecognisedError(
-            "E-NO-HEADER", f"row {layout.header_row} is not among the first rows", where, "correct header_row"
+            "E-NO-HEADER",
+            say("row {row} is not among the first rows", row=layout.header_row),
+            where,
+            say("correct header_row"),
         )
     width = max((sum(bool(c.strip()) for c in cells) for _, cells in rows), default=0)
     best: tuple[float, int, list[str]] | None = None
@@ -153,9 +157,9 @@ def _find_header(
         first = ", ".join(rows[0][1])[:120] if rows else ""
         raise UnrecognisedError(
             "E-NO-HEADER",
-            f"no row of column names among the first rows; the first is: {first}",
+            say("no row of column names among the first rows; the first is: {first}", first=first),
             where,
-            "add a row with column names",
+            say("add a row with column names"),
         )
     cells = best[2]
     return best[1], cells
@@ -216,12 +220,15 @@ def _read_workbook(file: InputFile, score: HeaderScore, layout: FileMapping | No
     except (CalamineError, OSError, ValueError) as error:
         code = "E-FILE-PASSWORD" if "assword" in str(error) else "E-FILE-DAMAGED"
         raise UnreadableFileError(
-            code, f"the workbook cannot be read: {error}", where, "save it again without password, or as CSV"
+            code,
+            say("the workbook cannot be read: {error}", error=error),
+            where,
+            say("save it again without password, or as CSV"),
         ) from None
     usable = {name: (start, rows) for name, (start, rows) in found.items() if len(rows) > 0}
     if not usable:
         raise UnreadableFileError(
-            "E-FILE-EMPTY", "the workbook has no visible sheet with cells", where, "export again"
+            "E-FILE-EMPTY", say("the workbook has no visible sheet with cells"), where, say("export again")
         )
     tables: dict[str, RawTable] = {}
     problem: UnrecognisedError | None = None
@@ -235,7 +242,9 @@ def _read_workbook(file: InputFile, score: HeaderScore, layout: FileMapping | No
         raise problem
     best = max(tables, key=lambda n: (score(tables[n].headers), tables[n].rows))
     notes = tuple(
-        f"sheet {name!r} is not read: {best!r} looks more like telemetry" for name in usable if name != best
+        say("sheet {name!r} is not read: {best!r} looks more like telemetry", name=name, best=best)
+        for name in usable
+        if name != best
     )
     return replace(tables[best], notes=notes)
 
@@ -250,7 +259,9 @@ def _sheet_table(
     first, rows = grid
     head = [(first + i + 1, [_as_text(c) for c in row]) for i, row in enumerate(rows[:60])]
     head = [(line, cells) for line, cells in head if any(cells)]
-    header_line, cells = _find_header(head, score, layout, f"{file.path}, sheet {sheet!r}")
+    header_line, cells = _find_header(
+        head, score, layout, say("{path}, sheet {sheet!r}", path=file.path, sheet=sheet)
+    )
     unit_line, unit_cells = _find_units([r for r in head if r[0] > header_line], layout, len(cells))
     start = max(header_line, unit_line) - first
     used = max(i for i, c in enumerate(cells) if c.strip()) + 1
@@ -304,7 +315,16 @@ def _read_parquet(file: InputFile, _score: HeaderScore, _layout_given: FileMappi
     table = table.select([f.name for f in flat])
     arrays = [_plain(c) for c in table.columns]
     headers = _unique(table.column_names)
-    notes = (f"columns of a nested or binary type are not read: {', '.join(dropped)}",) if dropped else ()
+    notes = (
+        (
+            say(
+                "columns of a nested or binary type are not read: {dropped}",
+                dropped=Message.joined(", ", dropped),
+            ),
+        )
+        if dropped
+        else ()
+    )
     plain = pa.table(dict(zip(headers, arrays, strict=True)))
     return RawTable(
         file,
@@ -331,7 +351,10 @@ def load_parquet(file: InputFile) -> pa.Table:
         names = parquet.schema_arrow.names
         if len(set(names)) != len(names):
             raise UnreadableFileError(
-                "E-FILE-DAMAGED", "two columns have the same name", str(file.path), "name the columns apart"
+                "E-FILE-DAMAGED",
+                say("two columns have the same name"),
+                str(file.path),
+                say("name the columns apart"),
             )
         return parquet.read()
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -339,9 +362,9 @@ def load_parquet(file: InputFile) -> pa.Table:
             raise
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
-            f"the Parquet file is damaged: {error}",
+            say("the Parquet file is damaged: {error}", error=error),
             str(file.path),
-            "copy or export it again",
+            say("copy or export it again"),
         ) from None
 
 

@@ -23,10 +23,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import UnreadableFileError
+from features.message import Message, say
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "cp1252")
 DELIMITERS = (";", "\t", "|", ",")
 MAX_LINE = 1 << 20
+SMALL = 1 << 20
+"""Up to this size [B] a text without quotes is split here; starting a database engine costs more."""
 _PADDED = "\\x00PAD"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -73,7 +76,9 @@ def load(path: Path, encoding: str = "") -> Body:
     raw = path.read_bytes()
     name, text = _decode(raw, encoding, str(path))
     if not text.strip():
-        raise UnreadableFileError("E-FILE-EMPTY", "the file holds no text", str(path), "export it again")
+        raise UnreadableFileError(
+            "E-FILE-EMPTY", say("the file holds no text"), str(path), say("export it again")
+        )
     plain = name == "utf-8" and not _needs_new_line_ends(raw)
     if plain:
         return Body(raw, name, changed=False)
@@ -93,9 +98,9 @@ def _decode(raw: bytes, encoding: str, where: str) -> tuple[str, str]:
         if encoding not in ENCODINGS:
             raise UnreadableFileError(
                 "E-FILE-ENCODING",
-                f"the mapping names the encoding {encoding!r}",
+                say("the mapping names the encoding {encoding!r}", encoding=encoding),
                 where,
-                f"use one of {', '.join(ENCODINGS)}",
+                say("use one of {encodings}", encodings=Message.joined(", ", ENCODINGS)),
             )
         candidates: tuple[str, ...] = (encoding,)
     elif raw.startswith(codecs.BOM_UTF8):
@@ -120,9 +125,11 @@ def _decode(raw: bytes, encoding: str, where: str) -> tuple[str, str]:
             return name, text
     raise UnreadableFileError(
         "E-FILE-ENCODING",
-        "the bytes are not text in UTF-8, UTF-16, GB18030 or Windows-1252 (or hold NUL or control bytes)",
+        say(
+            "the bytes are not text in UTF-8, UTF-16, GB18030 or Windows-1252 (or hold NUL or control bytes)"
+        ),
         where,
-        "export the file as UTF-8",
+        say("export the file as UTF-8"),
     )
 
 
@@ -169,7 +176,11 @@ def sniff_delimiter(body: Body) -> tuple[str, int]:
     declared = re.match(r"sep=(.)\r?\n", sample)
     if declared:
         return declared.group(1), 1
-    lines = [re.sub(r'"[^"]*"', "", line) for line in sample.splitlines()[:-1] or [sample] if line.strip()]
+    written = [line for line in sample.splitlines() if line.strip()]
+    # The last line of a sample may be cut off; a file of one line has no other.
+    lines = [re.sub(r'"[^"]*"', "", line) for line in written[:-1] or written]
+    if not lines:
+        return ",", 0
     best, best_score = ",", 0.0
     for delimiter in DELIMITERS:
         counts = Counter(line.count(delimiter) for line in lines)
@@ -210,21 +221,24 @@ def read_cells(path: Path, body: Body, delimiter: str, width: int, header_line: 
         line = int(np.flatnonzero(quotes[header_line:] % 2)[0]) + header_line + 1
         raise UnreadableFileError(
             "E-FILE-QUOTES",
-            "a quotation mark is opened and not closed on the same line",
-            f"{where}, line {line}",
-            "correct that line, or export without line breaks inside cells",
+            say("a quotation mark is opened and not closed on the same line"),
+            say("{where}, line {line}", where=where, line=line),
+            say("correct that line, or export without line breaks inside cells"),
         )
     quoted = quotes is not None and bool(quotes[header_line:].any())
+    if not quoted and len(body.data) <= SMALL:
+        return _split_small(body, delimiter, width, header_line, data_lines)
     table, rejected = _parse(path, body, delimiter, width, header_line, quoted=quoted)
     if table.num_rows + len(rejected) != len(data_lines):
         raise UnreadableFileError(
             "E-FILE-ROWS",
-            f"{len(data_lines)} lines gave {table.num_rows + len(rejected)} rows",
+            say("{lines} lines gave {rows} rows", lines=len(data_lines), rows=table.num_rows + len(rejected)),
             where,
-            "export the file again as plain CSV",
+            say("export the file again as plain CSV"),
         )
     lines = data_lines[~np.isin(data_lines, list(rejected))]
-    return _split_ragged(table, lines, rejected, width, delimiter)
+    cells = _split_ragged(table, lines, rejected, width, delimiter)
+    return cells if quoted else _without_overlong(cells, body, delimiter, width)
 
 
 def _line_shapes(data: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
@@ -241,6 +255,22 @@ def _line_shapes(data: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
         return lengths, None
     marks = np.flatnonzero(codes == 34)
     return lengths, np.bincount(np.searchsorted(ends, marks), minlength=len(ends)).astype(np.int64)
+
+
+def _split_small(
+    body: Body, delimiter: str, width: int, header_line: int, data_lines: npt.NDArray[np.int64]
+) -> Cells:
+    """Split a text without quotes line by line; gives what `_parse` and `_split_ragged` give."""
+    lines = _below(body.data, header_line).decode().split("\n")
+    texts = [text for line in lines if (text := line.removesuffix("\r"))]
+    rows = [text.split(delimiter) for text in texts]
+    # Empty cells after the last delimiter are a habit of some exporters, not values.
+    good = np.array([len(r) >= width and not "".join(r[width:]).strip() for r in rows], dtype=bool)
+    whole = [row for row, kept in zip(rows, good, strict=True) if kept]
+    columns = list(zip(*whole, strict=False)) if whole else [()] * width
+    table = pa.table({f"c{i}": pa.array(columns[i], pa.string()) for i in range(width)})
+    broken = zip(data_lines[~good].tolist(), np.asarray(texts, dtype=object)[~good].tolist(), strict=True)
+    return Cells(table, data_lines[good], tuple(broken))
 
 
 def _parse(
@@ -269,12 +299,31 @@ def _parse(
             reason = str(error).splitlines()[0]
             raise UnreadableFileError(
                 "E-FILE-DAMAGED",
-                f"the text cannot be split into cells: {reason}",
+                say("the text cannot be split into cells: {reason}", reason=reason),
                 str(path),
-                "export the file again as plain CSV",
+                say("export the file again as plain CSV"),
             ) from None
     offset = 0 if in_place else header_line
     return table, {int(line) + offset: str(text).strip("\r\n") for line, text in rejects}
+
+
+def _without_overlong(cells: Cells, body: Body, delimiter: str, width: int) -> Cells:
+    """Take out rows with content more than one cell beyond the header, which the parser would drop."""
+    codes = np.frombuffer(body.data, dtype=np.uint8)
+    marks = np.flatnonzero(codes == ord(delimiter))
+    ends = np.flatnonzero(codes == 10)
+    count = np.bincount(np.searchsorted(ends, marks), minlength=len(ends) + 1)
+    suspects = np.flatnonzero(count > width) + 1
+    suspects = suspects[np.isin(suspects, cells.lines)]
+    starts = np.concatenate([[0], ends + 1])
+    stops = np.append(ends, len(codes))
+    texts = {int(n): body.data[starts[n - 1] : stops[n - 1]].decode().rstrip("\r") for n in suspects}
+    over = {n: text for n, text in texts.items() if "".join(text.split(delimiter)[width:]).strip()}
+    if not over:
+        return cells
+    kept = ~np.isin(cells.lines, list(over))
+    broken = tuple(sorted({**dict(cells.broken), **over}.items()))
+    return Cells(cells.table.filter(pa.array(kept)), cells.lines[kept], broken)
 
 
 def _literal(text: str) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.message import say
 from features.reading.mapping import DateOrder
 from features.reading.numerals import cleaned
 
@@ -105,7 +106,7 @@ def _typed(array: pa.Array) -> Stamps:
     wall = array.cast(pa.timestamp("us", zone), safe=False)
     values = pc.cast(wall, pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
     offset = None if zone is None else np.zeros(len(array))
-    note = "stored as timestamps" + (f" in {zone}" if zone else "")
+    note = say("stored as timestamps in {zone}", zone=zone) if zone else say("stored as timestamps")
     return Stamps(values.astype("datetime64[us]"), offset, "typed", note, zone=zone or "")
 
 
@@ -129,7 +130,7 @@ def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
         wall = start + np.round(total * 1e6).astype(np.int64).astype("timedelta64[us]")
         wall = np.where(np.isfinite(numbers), wall, NAT)
         offset = None if name == "excel-serial" else np.zeros(len(numbers))
-        return Stamps(wall, offset, name, f"numbers in the range of {name}")  # type: ignore[arg-type]
+        return Stamps(wall, offset, name, say("numbers in the range of {name}", name=name))  # type: ignore[arg-type]
     compact = np.isfinite(numbers) & (numbers >= 19_000_101) & (numbers < 1e14)
     if compact.any():
         text = pa.array(
@@ -151,12 +152,12 @@ def _parse_unique(cells: pa.Array, order: str) -> Stamps:
     if compact or order == "compact":
         wall = _moment(a, b, c, clock)
         if order == "compact" or not np.isnat(wall).any():
-            return Stamps(wall, offset, "compact", "digits without separators: year, month, day")
+            return Stamps(wall, offset, "compact", say("digits without separators: year, month, day"))
     if digits:
         return _from_numbers(plain.cast(pa.float64()).to_numpy(zero_copy_only=False), order)
     lengths = {name: _lengths(parts, name) for name in "ac"}
     if (lengths["a"] == 4).any() or order == "year-first":
-        return Stamps(_moment(a, b, c, clock), offset, "year-first", "the first number is a year")
+        return Stamps(_moment(a, b, c, clock), offset, "year-first", say("the first number is a year"))
     year = np.where(lengths["c"] <= 2, 2000 + c, c)
     day_first, month_first = _moment(year, b, a, clock), _moment(year, a, b, clock)
     if order in ("day-first", "month-first"):
@@ -179,21 +180,29 @@ def _decide_order(
     """Decide by an impossible month, else by which reading leaves fewer breaks in the sampling."""
     valid = (a > 0) & (b > 0)
     if not valid.any():
-        return "day-first", "no readable date"
+        return "day-first", say("no readable date")
     highest = int(a[valid].max()), int(b[valid].max())
     if min(highest) > 12:
-        return None, f"the first number reaches {highest[0]} and the second {highest[1]}"
+        return None, say(
+            "the first number reaches {first} and the second {second}", first=highest[0], second=highest[1]
+        )
     if max(highest) > 12:
         first = highest[0] > 12
-        which = "first" if first else "second"
-        return ("day-first" if first else "month-first"), f"the {which} number reaches {max(highest)}"
+        which = say("first") if first else say("second")
+        return ("day-first" if first else "month-first"), say(
+            "the {which} number reaches {highest}", which=which, highest=max(highest)
+        )
     if np.array_equal(a[valid], b[valid]):
-        return "day-first", "day and month are equal in every stamp: both orders give the same moments"
+        return "day-first", say("day and month are equal in every stamp: both orders give the same moments")
     breaks_d, span_d = _breaks(day_first)
     breaks_m, span_m = _breaks(month_first)
-    text = (
-        f"day first leaves {breaks_d} breaks in the sampling over {span_d:.0f} days, "
-        f"month first {breaks_m} over {span_m:.0f} days"
+    text = say(
+        "day first leaves {breaks_d} breaks in the sampling over {span_d:.0f} days, month "
+        "first {breaks_m} over {span_m:.0f} days",
+        breaks_d=breaks_d,
+        span_d=span_d,
+        breaks_m=breaks_m,
+        span_m=span_m,
     )
     if max(breaks_d, breaks_m) * 0.34 <= min(breaks_d, breaks_m):
         return None, text
@@ -292,6 +301,17 @@ def time_without_date(column: pa.ChunkedArray | pa.Array) -> bool:
         bool(len(cells))
         and float(pc.mean(pc.match_substring_regex(cells, _TIME_ONLY).cast(pa.float64())).as_py()) > 0.9
     )
+
+
+def hours_from_1_to_24(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether the cells are hours 1..24: such an hour is named by its end, no hour starts at 24."""
+    if pa.types.is_timestamp(column.type):
+        return False
+    text = cleaned(column).drop_null()
+    if not len(text) or not _all_match(text, r"^\d{1,2}(\.0+)?$"):
+        return False
+    hours = text.cast(pa.float64())
+    return bool(pc.min(hours).as_py() == 1 and pc.max(hours).as_py() == 24)
 
 
 def with_time_of_day(day: pa.ChunkedArray, clock: pa.ChunkedArray) -> pa.Array:

@@ -40,6 +40,10 @@ def test_missing_path(tmp_path: Path) -> None:
     refused(tmp_path / "nothing.csv", "E-FILE-MISSING")
 
 
+def test_one_line_below_an_empty_one_is_no_table(write: Writer) -> None:
+    refused(write(b"\n!"), "E-FILE-HEADER-ONLY")
+
+
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n\n  \n"])
 def test_empty_file(write: Writer, content: bytes) -> None:
     refused(write(content), "E-FILE-EMPTY")

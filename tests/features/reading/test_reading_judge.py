@@ -143,6 +143,16 @@ def test_identical_duplicates_keep_one(write: Writer, plant: pd.DataFrame) -> No
     assert len(reading.telemetry().frame) == 480
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_equal_rows_the_one_with_a_bad_cell_is_counted(
+    write: Writer, plant: pd.DataFrame, order: tuple[int, int]
+) -> None:
+    empty = plant.iloc[[4]].astype(object).assign(it_power_kw="")
+    pair = [empty, empty.assign(it_power_kw="x")]
+    reading = read(write, pd.concat([plant.drop(index=4), *(pair[i] for i in order)]))
+    assert reading.counts == RowCounts(481, 479, 1, 1)
+
+
 def test_contradictory_duplicates_are_all_rejected(write: Writer, plant: pd.DataFrame) -> None:
     other = plant.iloc[[4]].assign(it_power_kw=1.0)
     reading = read(write, pd.concat([plant, other]))

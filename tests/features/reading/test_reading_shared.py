@@ -111,8 +111,6 @@ def test_same_year_as_workbook_and_parquet(shared: Path, tmp_path: Path) -> None
         "bms_baotou",
         "bms_baotou/log_2024-09",
         "bms_baotou/trend_2024-10",
-        "cluster_room_turin",
-        "chiller_plant_hsinchu",
         "gpu_servers_cornell",
         "pm_xml",
         "esif_monthly",
@@ -146,3 +144,45 @@ def test_questions_of_real_exports_can_be_answered(shared: Path) -> None:
     load = frame["thermal_load_kw"].dropna().to_numpy()
     assert load == pytest.approx(plant["RT_cal"] * 3.516853)
     assert reading.counts.rejected == 0
+
+
+def test_plant_and_weather_of_another_system_belong_together(shared: Path) -> None:
+    folder = shared / "data" / "chiller_plant_hsinchu"
+    reading = read_export(folder)
+    plant = pd.read_csv(folder / "plant.csv", parse_dates=["DateTime"])
+    station = pd.read_csv(folder / "CWB_Hsinchu_2020-2021.csv")
+    total = len(plant) + len(station)
+    assert reading.counts == RowCounts(total, total, 0, 0)
+    telemetry = reading.telemetry()
+    assert telemetry.site_ids == ["chiller_plant_hsinchu"]
+    assert not telemetry.zone.known
+    frame = telemetry.frame.set_index(telemetry.frame["timestamp"].dt.tz_localize(None))
+    at = plant["DateTime"]
+    assert frame.loc[at, "cooling_power_kw"].to_numpy() == pytest.approx(plant["sysKW"])
+    assert frame.loc[at, "thermal_load_kw"].to_numpy() == pytest.approx(plant["RT_cal"] * 3.516853)
+    # the station's own dry bulb, and the plant's copy of it, agree hour by hour
+    assert frame.loc[at, "outdoor_dry_bulb_c"].to_numpy() == pytest.approx(plant["Temperature"])
+    assert "D-COLUMN-TWICE" not in codes(reading.issues)
+    used = {c.source for f in reading.mapping.file for c in f.column if c.canonical != "ignore"}
+    assert not [c for c in used if "lag" in c or "KWRT" in c or c.endswith("_pred")]
+    derived = next(i.evidence for i in reading.issues if i.code == "D-COLUMN-DERIVED")
+    assert "'sysKWRT_cal': 'sysKW' / 'RT_cal' in 100%" in derived
+    assert {"D-ZONE-ASSUMED", "D-WET-BULB", "D-LOW-CONFIDENCE"} <= codes(reading.issues)
+
+
+def test_a_day_without_date(shared: Path) -> None:
+    reading = read_export(shared / "data" / "cluster_room_turin")
+    assert reading.counts == RowCounts(263, 263, 0, 0)
+    telemetry = reading.telemetry()
+    assert telemetry.interval == pd.Timedelta("15min")
+    assert len(telemetry.frame) == 96
+    found = codes(reading.issues)
+    assert {"D-DATE-ASSUMED", "D-TIME-DRIFT", "D-PHASES", "D-ZONE-ASSUMED", "D-COMBINED"} <= found
+    source = pd.read_excel(
+        shared / "data" / "cluster_room_turin" / "Data_Center_Data_Personal.xlsx", engine="openpyxl"
+    )
+    frame = telemetry.frame
+    assert frame["it_power_kw"].mean() == pytest.approx(source["Cluster (kW)"].mean(), rel=2e-3)
+    fans = source[["Fan1 (kW)", "Fan2 (kW)", "Fan3 (kW)"]].sum(axis=1)
+    assert frame["fan_power_kw"].mean() == pytest.approx(fans.mean(), rel=2e-2)
+    assert "cooling_power_kw" not in frame  # whose phases L1 to L3 are is not said
