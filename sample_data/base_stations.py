@@ -1,4 +1,4 @@
-"""Two weeks of sample base stations: cells, their load and sleep modes, and the energy of each station.
+"""Four days of sample base stations: cells, their load and sleep modes, and the energy of each station.
 
 Power of a cell has the shape of 3GPP TR 38.864 (section 5): a static part, and an active downlink part that
 grows with occupied symbols and occupied bandwidth,
@@ -23,9 +23,10 @@ from sample_data.weather import ar1
 
 FloatArray = npt.NDArray[np.float64]
 
-STATIONS = 40
-DAYS = 14
-START = "2025-03-03"
+STATIONS = 200
+DAYS = 4
+START = "2025-03-06"
+"""A Thursday: the days hold a weekend. They are few because the demo trains on all stations."""
 TIME_HEADER = "Time (UTC+08:00)"
 ENERGY_HEADER = "Energy (kWh)"
 LOAD_INDEPENDENT_SHARE = 0.4
@@ -119,7 +120,7 @@ class SampleStations:
 
 
 def base_stations(seed: int = 7) -> SampleStations:
-    """Return two weeks of all stations; the same seed gives the same weeks."""
+    """Return the days of all stations; the same seed gives the same days."""
     rng = np.random.default_rng(seed + 1)
     index = pd.date_range(START, periods=24 * DAYS, freq="h")
     cells = _cells(rng)
@@ -216,9 +217,9 @@ def _with_faults(rng: np.random.Generator, energy: pd.DataFrame) -> pd.DataFrame
     """Return the energy table with missing hours, a stuck meter and impossible readings."""
     per_station = 24 * DAYS
     value = energy[ENERGY_HEADER].to_numpy(dtype=np.float64, copy=True)
-    stuck = 3 * per_station + 100
+    stuck = 3 * per_station + 60
     value[stuck : stuck + 30] = value[stuck]
-    value[[9 * per_station + 50, 17 * per_station + 200]] = -1.0
+    value[[9 * per_station + 50, 17 * per_station + 80]] = -1.0
     value[25 * per_station + 77] *= 12.0
     missing = rng.random(len(energy)) < 0.01
     missing[30 * per_station + 24 : 30 * per_station + 72] = True

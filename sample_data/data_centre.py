@@ -1,15 +1,15 @@
-"""A year of the sample data centre: operation, work, sensors and faults around `DataCentrePlant`."""
+"""A year of a sample data centre: operation, work, sensors and faults around `DataCentrePlant`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from sample_data.plant import DataCentrePlant
-from sample_data.weather import ar1, weather_year
+from sample_data.weather import HUMID_SUBTROPICAL, Climate, ar1, weather_year
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -19,7 +19,6 @@ TIME_HEADER = f"timestamp (UTC{ZONE})"
 CURRENT = {"zone_set_point_c": 22.0, "chilled_water_set_point_c": 7.0}
 """Set-points most often in force [degC]; also declared in ``site.toml``."""
 LEVERS = {"zone_set_point_c": (18.0, 27.0), "chilled_water_set_point_c": (6.0, 15.0)}
-PV_PEAK_KW = 260.0
 
 EXPORTED = {
     "it_power_kw": "it_power_kw",
@@ -33,6 +32,58 @@ EXPORTED = {
     "pv_power_kw": "pv_power_kw",
 }
 """Canonical name -> header in the export, as an operator's system might write it."""
+
+
+@dataclass(frozen=True)
+class Centre:
+    """One sample data centre: where it stands, what stands there, how it is run.
+
+    Parameters
+    ----------
+    folder : str
+        Name of its folder among the samples.
+    climate : Climate
+    plant : DataCentrePlant
+    current, winter : dict
+        Set-points in force, and from December to February [degC].
+    pv_peak_kw : float
+        Photovoltaics [kW].
+    work, swing : float
+        Mean CPU utilisation and its daily swing [1].
+    tested : float
+        Share of the blocks of hours in which set-points are tried [1].
+    stream : int
+        Distinguishes its random numbers from the other centres' of the same seed.
+    headers : dict
+        Canonical name or header of `EXPORTED` -> header as this centre's system writes it; "" the time.
+    encoding, stamp : str
+        Of the exported text.
+    """
+
+    folder: str
+    climate: Climate
+    plant: DataCentrePlant
+    current: dict[str, float]
+    winter: dict[str, float]
+    pv_peak_kw: float
+    work: float = 0.46
+    swing: float = 0.10
+    tested: float = 0.36
+    stream: int = 0
+    headers: dict[str, str] = field(default_factory=lambda: {"": TIME_HEADER})
+    encoding: str = "utf-8"
+    stamp: str = "%Y-%m-%d %H:%M"
+
+
+SUBTROPICAL = Centre(
+    "data_centre",
+    HUMID_SUBTROPICAL,
+    DataCentrePlant(),
+    CURRENT,
+    {"zone_set_point_c": 21.0, "chilled_water_set_point_c": 9.0},
+    260.0,
+)
+"""Humid and warm: too cold a room and too cold water."""
 
 
 @dataclass(frozen=True)
@@ -65,54 +116,54 @@ class SampleYear:
     faults: pd.DataFrame
 
 
-def data_centre_year(seed: int = 7, plant: DataCentrePlant | None = None) -> SampleYear:
+def data_centre_year(
+    seed: int = 7, plant: DataCentrePlant | None = None, *, centre: Centre = SUBTROPICAL
+) -> SampleYear:
     """Return a year of operation; the same seed gives the same year.
 
     Parameters
     ----------
     seed : int
     plant : DataCentrePlant or None
-        Default parameters where None.
+        The centre's own where None.
+    centre : Centre
     """
-    rng = np.random.default_rng(seed)
-    plant = plant or DataCentrePlant()
+    rng = np.random.default_rng([seed, centre.stream] if centre.stream else seed)
+    plant = plant or centre.plant
     index = pd.date_range(f"{YEAR}-01-01", f"{YEAR}-12-31 23:00", freq="h", name="timestamp")
-    weather = weather_year(rng, index)
-    utilisation = _utilisation(rng, index)
-    set_points = _operation(rng, index)
+    weather = weather_year(rng, index, centre.climate)
+    utilisation = _utilisation(rng, index, centre)
+    set_points = _operation(rng, index, centre)
     truth = plant.simulate(set_points, weather, utilisation)
-    truth["pv_power_kw"] = PV_PEAK_KW * 0.85 * weather["sunshine"].clip(upper=1.0)
+    truth["pv_power_kw"] = centre.pv_peak_kw * 0.85 * weather["sunshine"].clip(upper=1.0)
     export, faults = _export(rng, set_points, weather, truth)
     return SampleYear(plant, set_points, weather, utilisation, truth, export, faults)
 
 
-def _utilisation(rng: np.random.Generator, index: pd.DatetimeIndex) -> FloatArray:
+def _utilisation(rng: np.random.Generator, index: pd.DatetimeIndex, centre: Centre) -> FloatArray:
     """Return CPU utilisation [1]: daily and weekly cycle, growth over the year, noise."""
     hour = index.hour.to_numpy(dtype=np.float64)
     weekend = (index.day_of_week.to_numpy() >= 5).astype(np.float64)
-    working = 0.10 * np.cos(2 * np.pi * (hour - 15.0) / 24.0) + 0.035 * np.cos(
+    working = centre.swing * np.cos(2 * np.pi * (hour - 15.0) / 24.0) + 0.035 * np.cos(
         4 * np.pi * (hour - 21.0) / 24.0
     )
     growth = 0.05 * np.linspace(-0.5, 0.5, len(index))
     noise = ar1(rng, len(index), 30.0, 0.03) + ar1(rng, len(index), 1.5, 0.02)
     return np.asarray(
-        np.clip(0.46 + working * (1 - 0.5 * weekend) - 0.05 * weekend + growth + noise, 0.05, 0.98)
+        np.clip(centre.work + working * (1 - 0.5 * weekend) - 0.05 * weekend + growth + noise, 0.05, 0.98)
     )
 
 
-def _operation(rng: np.random.Generator, index: pd.DatetimeIndex) -> pd.DataFrame:
+def _operation(rng: np.random.Generator, index: pd.DatetimeIndex, centre: Centre) -> pd.DataFrame:
     """Return set-points: a habit per season, and step tests over the whole range in a third of the time.
 
     The tests are drawn without looking at weather or load, so that lever and weather can be told apart.
     """
     rows = len(index)
     winter = np.isin(index.month.to_numpy(), (12, 1, 2))
-    habit = {
-        "zone_set_point_c": np.where(winter, 21.0, CURRENT["zone_set_point_c"]),
-        "chilled_water_set_point_c": np.where(winter, 9.0, CURRENT["chilled_water_set_point_c"]),
-    }
+    habit = {name: np.where(winter, centre.winter[name], centre.current[name]) for name in LEVERS}
     block = np.repeat(np.arange(rows), rng.choice((6, 8, 12, 24), size=rows))[:rows]
-    tested = (rng.random(block.max() + 1) < 0.36)[block]
+    tested = (rng.random(block.max() + 1) < centre.tested)[block]
     columns = {}
     for name, (lower, upper) in LEVERS.items():
         steps = rng.integers(0, int(2 * (upper - lower)) + 1, size=block.max() + 1)

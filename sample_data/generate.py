@@ -1,4 +1,4 @@
-"""Write the sample exports: one data-centre year, two weeks of base stations, and their ``site.toml``."""
+"""Write the samples: three data centres, base stations, a portfolio of them, and small faulty exports."""
 
 from __future__ import annotations
 
@@ -6,94 +6,51 @@ from pathlib import Path
 
 import pandas as pd
 
-from sample_data.base_stations import base_stations
-from sample_data.data_centre import TIME_HEADER, data_centre_year
+from sample_data.base_stations import DAYS, START, base_stations
+from sample_data.data_centre import Centre, SampleYear, data_centre_year
+from sample_data.faults import expected_toml, faulty_exports
+from sample_data.grid import GRIDS, hourly_grid
+from sample_data.site_files import BASE_STATION_SITE, DECLARED, data_centre_site
 
-DATA_CENTRE_SITE = """\
-# Sample site: synthetic telemetry of a fictional data centre. Figures marked "assumption" are ours.
-id = "sample-dc"
-name = "Sample data centre"
-kind = "data-centre"
-country = "CN"
-region = "Guangdong"
-time_zone = "+08:00"
+PORTFOLIO = """\
+# Three sample data centres and the base stations, planned together: synthetic data, modelled grids.
+id = "sample-portfolio"
+name = "Three data centres and a radio network"
 currency = "CNY"
-hub_node = false
-new_build = false
-standard_racks = 400
+time_zone = "+08:00"
+start = "{start}T00:00"
+end = "{end}T00:00"
+objective = "non_green_kwh"
 
-[current]
-zone_set_point_c = 22.0
-chilled_water_set_point_c = 7.0
+[movement]
+between_sites = true
+transfer_kwh_per_kwh = 0.01
+transfer_price_per_kwh = 0.02
+source = "assumption of the sample"
+{sites}
+[[site]]
+exports = ["../base_stations"]
+site = "../base_stations/site.toml"
+grid = "data_centre_grid_modelled.csv"
+meters = "together"
 
-[levers.zone_set_point_c]
-lower = 18.0
-upper = 27.0
-step = 0.5
-
-[levers.chilled_water_set_point_c]
-lower = 6.0
-upper = 15.0
-step = 0.5
-
-[limits]
-server_inlet_temp_c_max = 27.0
-sensor_error_k = 0.3
-
-[tariff]
-energy_per_kwh = 0.65
-source = "assumption of the sample; replace by the contract's price"
-
-[carbon]
-factor_kg_per_kwh = 0.4419
-year = 2023
-source = "MEE and NBS, announcement 2025 No. 47: 2023 average factor of Guangdong (secondary transcription)"
-
-[green]
-grid_share = 0.25
-source = "assumption of the sample; replace by certificates retired over energy bought"
+[[purchase]]
+name = "Green certificates"
+kind = "certificate"
+volume_kwh = 500000
+price_per_kwh = 0.03
+source = "assumption of the sample"
 """
-
-BASE_STATION_SITE = """\
-# Sample base stations: synthetic telemetry. Figures marked "assumption" are ours.
-id = "sample-ran"
-name = "Sample base stations"
-kind = "base-station"
-country = "CN"
-region = "Guangdong"
-time_zone = "+08:00"
-currency = "CNY"
-
-[levers.sleep_mode_1]
-lower = 0.0
-upper = 1.0
-step = 1.0
-
-[levers.sleep_mode_2]
-lower = 0.0
-upper = 1.0
-step = 1.0
-
-[limits]
-prb_utilisation_max = 0.10
-
-[tariff]
-energy_per_kwh = 0.75
-source = "assumption of the sample; replace by the contract's price"
-
-[carbon]
-factor_kg_per_kwh = 0.4419
-year = 2023
-source = "MEE and NBS, announcement 2025 No. 47: 2023 average factor of Guangdong (secondary transcription)"
-
-[green]
-grid_share = 0.25
-source = "assumption of the sample; replace by certificates retired over energy bought"
+_MEMBER = """
+[[site]]
+exports = ["../{folder}/telemetry.csv"]
+site = "../{folder}/site.toml"
+grid = "{folder}_grid_modelled.csv"
 """
 
 
 def write_samples(folder: Path, *, seed: int = 7) -> dict[str, Path]:
-    """Write both samples; the same seed writes the same bytes.
+    """Write all samples; the same seed writes the same bytes.
 
     Parameters
     ----------
@@ -104,39 +61,75 @@ def write_samples(folder: Path, *, seed: int = 7) -> dict[str, Path]:
     Returns
     -------
     dict
-        ``data_centre`` and ``base_stations`` (folders), ``data_centre_telemetry``,
-        ``data_centre_site``, ``base_station_cells``, ``base_station_loads``,
-        ``base_station_energy``, ``base_station_site`` (files).
+        Folders ``data_centre``, ``data_centre_temperate``, ``data_centre_cold``, ``base_stations``,
+        ``portfolio`` and ``faults``; files ``NAME_telemetry`` and ``NAME_site`` of each data centre,
+        ``base_station_cells``, ``base_station_loads``, ``base_station_energy``, ``base_station_site``,
+        ``portfolio_file``, ``NAME_grid`` and ``faults_expected``.
     """
-    centre, stations = folder / "data_centre", folder / "base_stations"
-    for place in (centre, stations):
-        place.mkdir(parents=True, exist_ok=True)
-    paths = {
-        "data_centre": centre,
-        "data_centre_telemetry": centre / "telemetry.csv",
-        "data_centre_site": centre / "site.toml",
-        "base_stations": stations,
-        "base_station_cells": stations / "cells.csv",
-        "base_station_loads": stations / "loads.csv",
-        "base_station_energy": stations / "energy.csv",
-        "base_station_site": stations / "site.toml",
-    }
-    export = data_centre_year(seed).export
-    _write(export.rename_axis(TIME_HEADER).reset_index(), paths["data_centre_telemetry"])
-    sample = base_stations(seed)
-    _write(sample.cells, paths["base_station_cells"])
-    _write(sample.loads, paths["base_station_loads"])
-    _write(sample.energy, paths["base_station_energy"])
-    paths["data_centre_site"].write_text(DATA_CENTRE_SITE, encoding="utf-8", newline="\n")
-    paths["base_station_site"].write_text(BASE_STATION_SITE, encoding="utf-8", newline="\n")
+    paths: dict[str, Path] = {}
+    years: dict[str, SampleYear] = {}
+    for declared in DECLARED:
+        name = declared.centre.folder
+        years[name] = data_centre_year(seed, centre=declared.centre)
+        place = paths[name] = _made(folder / name)
+        paths[f"{name}_telemetry"] = _telemetry(years[name], declared.centre, place / "telemetry.csv")
+        paths[f"{name}_site"] = _text(place / "site.toml", data_centre_site(declared))
+    paths |= _write_stations(_made(folder / "base_stations"), seed)
+    paths |= _write_portfolio(_made(folder / "portfolio"), years, seed)
+    place = paths["faults"] = _made(folder / "faults")
+    for name, text in faulty_exports(years["data_centre"], seed).items():
+        _text(place / name, text)
+    paths["faults_expected"] = _text(place / "expected.toml", expected_toml())
     return paths
 
 
-def _write(table: pd.DataFrame, path: Path) -> None:
+def _write_stations(place: Path, seed: int) -> dict[str, Path]:
+    sample = base_stations(seed)
+    paths = {"base_stations": place}
+    for name, table in (("cells", sample.cells), ("loads", sample.loads), ("energy", sample.energy)):
+        paths[f"base_station_{name}"] = place / f"{name}.csv"
+        _write(table, place / f"{name}.csv")
+    paths["base_station_site"] = _text(place / "site.toml", BASE_STATION_SITE)
+    return paths
+
+
+def _write_portfolio(place: Path, years: dict[str, SampleYear], seed: int) -> dict[str, Path]:
+    paths = {"portfolio": place}
+    for grid in GRIDS:
+        target = paths[f"{grid.folder}_grid"] = place / f"{grid.folder}_grid_modelled.csv"
+        table = hourly_grid(grid, years[grid.folder].weather["sunshine"], seed)
+        table.to_csv(target, index=False, lineterminator="\n")
+    end = pd.Timestamp(START) + pd.Timedelta(days=DAYS)
+    members = "".join(_MEMBER.format(folder=name) for name in years)
+    text = PORTFOLIO.format(start=START, end=f"{end:%Y-%m-%d}", sites=members)
+    paths["portfolio_file"] = _text(place / "portfolio.toml", text)
+    return paths
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _text(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def _telemetry(year: SampleYear, centre: Centre, path: Path) -> Path:
+    """Write a year as the centre's own system would: its headers, stamps and encoding."""
+    table = year.export.rename_axis("").reset_index().rename(columns=centre.headers)
+    return _write(table, path, stamp=centre.stamp, encoding=centre.encoding)
+
+
+def _write(
+    table: pd.DataFrame, path: Path, *, stamp: str = "%Y-%m-%d %H:%M", encoding: str = "utf-8"
+) -> Path:
     # The strings are made per unique stamp: pandas' own date formatting of 20,000 rows is slow.
     stamps = table.columns[table.dtypes.map(pd.api.types.is_datetime64_any_dtype)]
     for name in stamps:
         unique = pd.DatetimeIndex(table[name].unique())
-        text = dict(zip(unique, unique.strftime("%Y-%m-%d %H:%M"), strict=True))
+        text = dict(zip(unique, unique.strftime(stamp), strict=True))
         table = table.assign(**{name: table[name].map(text)})
-    table.to_csv(path, index=False, lineterminator="\n")
+    table.to_csv(path, index=False, lineterminator="\n", encoding=encoding)
+    return path

@@ -15,6 +15,8 @@ CRAH fans, pumps    ``P = P_rated (floor + (1 - floor) s^n)`` with speed s
 chiller             share of the Carnot COP at the lift, quadratic part-load curve
 tower               approach to the wet bulb grows with load and with cold air; fans slow down (cube law)
                     once the condenser water reaches its minimum
+economiser          (where there is one) cold tower water takes heat from the returning chilled water
+                    through a heat exchanger before the chiller does
 UPS                 ``a + b x + c x^2`` of the rating, x the relative load
 ==================  ==================================================================================
 
@@ -115,6 +117,10 @@ class Plant:
     tower_fan_kw, approach_k, approach_cold_k_k, condenser_min_c : float
         Fans at full speed [kW]; approach at capacity and 24 degC wet bulb [K]; its growth per kelvin
         of colder wet bulb [K/K]; least condenser-water temperature [degC].
+    economiser_approach_k : float or None
+        Water of the free-cooling heat exchanger above the wet bulb [K]; None: no economiser.
+    chilled_range_k : float
+        Warming of the chilled water at capacity and rated flow [K].
     cycles : float
         Cycles of concentration of the tower water [1].
     ups_kw, ups_loss : float, tuple of float
@@ -140,6 +146,8 @@ class Plant:
     approach_k: float = 5.0
     approach_cold_k_k: float = 0.12
     condenser_min_c: float = 18.0
+    economiser_approach_k: float | None = None
+    chilled_range_k: float = 6.0
     cycles: float = 5.0
     ups_kw: float = 1250.0
     ups_loss: tuple[float, float, float] = (0.014, 0.010, 0.032)
@@ -264,7 +272,9 @@ class DataCentrePlant:
         flow = np.clip(room["water_flow"], p.pump_min_flow, 1.0)
         pump = p.pump_kw * (p.pump_floor + (1.0 - p.pump_floor) * flow**p.pump_exponent)
         heat = it + p.ups_heat_share * ups_loss + room["fan_power_kw"] + pump
-        part = heat / p.chiller_kw_th
+        free = self._free_share(chilled, heat, flow, wet_bulb)
+        whole = heat / p.chiller_kw_th
+        part = whole * (1.0 - free)
         approach = part * (p.approach_k + p.approach_cold_k_k * np.maximum(24.0 - wet_bulb, 0.0))
         condenser = np.maximum(wet_bulb + approach, p.condenser_min_c)
         speed = np.minimum(approach / (condenser - wet_bulb), 1.0)
@@ -272,8 +282,11 @@ class DataCentrePlant:
         hot = condenser + part * p.condenser_range_k + p.condenser_pinch_k + KELVIN
         carnot = cold / np.maximum(hot - cold, 8.0)
         p0, p1, p2 = p.part_load
-        chiller = p.chiller_kw_th / (p.carnot_share * carnot) * (p0 + p1 * part + p2 * part**2)
+        # Losses without load vanish with the chiller; below a tenth of its capacity it cycles.
+        idle = p0 if p.economiser_approach_k is None else p0 * np.minimum(part / 0.1, 1.0)
+        chiller = p.chiller_kw_th / (p.carnot_share * carnot) * (idle + p1 * part + p2 * part**2)
         rejected = heat + chiller
+        speed = np.maximum(speed, free * np.minimum(whole, 1.0))
         return {
             "ups_loss_kw": ups_loss,
             "pump_power_kw": pump + p.condenser_pump_kw,
@@ -282,3 +295,14 @@ class DataCentrePlant:
             "condenser_water_temp_c": condenser,
             "water_m3": rejected * EVAPORATION_L_PER_KWH * p.cycles / (p.cycles - 1.0) / 1000.0,
         }
+
+    def _free_share(
+        self, chilled: FloatArray, heat: FloatArray, flow: FloatArray, wet_bulb: FloatArray
+    ) -> FloatArray:
+        """Return the share of the heat that the economiser takes [1]; warmer water raises it."""
+        p = self.plant
+        if p.economiser_approach_k is None:
+            return np.zeros_like(heat)
+        warming = p.chilled_range_k * heat / p.chiller_kw_th / flow
+        above = chilled + warming - (wet_bulb + p.economiser_approach_k)
+        return np.asarray(np.clip(above / warming, 0.0, 1.0), dtype=np.float64)

@@ -37,11 +37,15 @@ class DcCase:
     year: SampleYear
     bundle: DataCentreBundle
 
-    def advise(self, *, july: bool = True, telemetry: Telemetry | None = None, **changes: object) -> Advice:
+    def advise(
+        self, *, july: bool = True, telemetry: Telemetry | None = None, most: int = 5, **changes: object
+    ) -> Advice:
         """Advise with changes of the site's definition; ``site=None`` gives none."""
         site = None if "site" in changes else self.site.model_copy(update=changes)
         start, end = (JULY[0].tz_convert("UTC"), JULY[1].tz_convert("UTC")) if july else (None, None)
-        return advise(telemetry or self.telemetry, self.bundle, load_measures(), site, start=start, end=end)
+        return advise(
+            telemetry or self.telemetry, self.bundle, load_measures(), site, start=start, end=end, most=most
+        )
 
     def with_frame(self, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Telemetry:
         """Return the telemetry with a changed table."""
@@ -113,9 +117,10 @@ def dc_case(tmp_path_factory: pytest.TempPathFactory) -> DcCase:
     """The sample data centre."""
     paths = write_samples(tmp_path_factory.mktemp("samples"), seed=SEED)
     telemetry = read_paths([paths["data_centre_telemetry"]])[0]
-    return DcCase(
-        telemetry, read_site(paths["data_centre_site"]), data_centre_year(SEED), what_if_bundle(telemetry)
-    )
+    # The plant's truth knows set-points only: what else the sample owns is judged elsewhere.
+    owned = {"pv": None, "battery": None, "workload": None, "servers": ()}
+    site = read_site(paths["data_centre_site"]).model_copy(update=owned)
+    return DcCase(telemetry, site, data_centre_year(SEED), what_if_bundle(telemetry))
 
 
 @pytest.fixture(scope="session")
