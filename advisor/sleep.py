@@ -239,16 +239,31 @@ def propose(
     pandas.DataFrame
         ``site_id``, ``unit_id``, ``timestamp`` and the rows' other columns.
     """
+    return blocks(admissible(cells, action, window), guard, interval)
+
+
+def admissible(
+    cells: pd.DataFrame, action: Action, window: tuple[pd.Timestamp, pd.Timestamp]
+) -> pd.DataFrame:
+    """Return the product's rows with all that `blocks` needs whatever the guard is.
+
+    ``top`` [1] is the most load at the row's hour of any day, ``open`` whether all but the load permits
+    sleep, ``occupied`` whether the cell sleeps already.
+    """
     coverage = _may_sleep(cells) & single_product(cells)
     mine = cells.assign(coverage=coverage)[cells["product"] == action.product]
     same_hour = mine.groupby(["site_id", "unit_id", "hour"])["prb_utilisation"]
-    days = same_hour.transform("count")
-    top = same_hour.transform("max")
-    low = (top <= guard) & (days >= 2) & mine["hour"].isin(action.hours)
+    often = (same_hour.transform("count") >= 2) & mine["hour"].isin(action.hours)
     inside = (mine["timestamp"] >= window[0]) & (mine["timestamp"] < window[1])
     asleep = mine["asleep"] > IN_USE
-    candidate = low & inside & ~asleep & mine["prb_utilisation"].notna() & mine["coverage"]
-    return _one_block_a_night(mine.assign(candidate=candidate, occupied=asleep), interval)
+    free = often & inside & ~asleep & mine["prb_utilisation"].notna() & mine["coverage"]
+    return mine.assign(top=same_hour.transform("max"), open=free, occupied=asleep)
+
+
+def blocks(mine: pd.DataFrame, guard: float, interval: pd.Timedelta) -> pd.DataFrame:
+    """Return the blocks of sleep among the rows of `admissible` at a guard [1]; see `propose`."""
+    candidate = mine["open"] & (mine["top"] <= guard)
+    return _one_block_a_night(mine.assign(candidate=candidate), interval)
 
 
 def _may_sleep(cells: pd.DataFrame) -> pd.Series:

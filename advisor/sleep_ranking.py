@@ -6,10 +6,11 @@ from typing import Literal
 
 from advisor.plan import Recommendation, Saving, VerifiedPlan
 from advisor.sleep import MIN_BLOCK_H, MIN_STATIONS, Action, Effect
+from features.message import Message, say
 
 SURE_STATIONS = 15
 TEST_NIGHTS = 4
-EXPIRY = "28 days after the end of the export, or when a cell's configuration or neighbours change"
+EXPIRY = say("28 days after the end of the export, or when a cell's configuration or neighbours change")
 
 
 def recommend(
@@ -26,33 +27,64 @@ def recommend(
     return Recommendation(
         id=_slug(action),
         action=(
-            f"Let {once.groupby(['site_id', 'unit_id']).ngroups} cells of product {action.product} at "
-            f"{once['site_id'].nunique()} stations sleep in {_modes(action)} for {len(once)} more cell hours "
-            f"in the window, in one block a night of at least {MIN_BLOCK_H:g} h"
+            say(
+                "Let {cells} cells of product {product} at {stations} stations sleep in {modes} for "
+                "{hours} more cell hours in the window, in one block a night of at least {least_h:g} "
+                "h",
+                cells=once.groupby(["site_id", "unit_id"]).ngroups,
+                product=action.product,
+                stations=once["site_id"].nunique(),
+                modes=_modes(action),
+                hours=len(once),
+                least_h=MIN_BLOCK_H,
+            )
         ),
         lever=action.modes[0],
         measures=measures,
         saving=verified.saving,
         saving_after_higher_ranked=after,
         binding_limit=(
-            f"load of the cell at most {100 * guard:.1f} % in that hour on every day of the export; "
-            "coverage by another layer or neighbour must be confirmed, the export does not show it"
+            say(
+                "load of the cell at most {guard:.1f} % in that hour on every day of the export; "
+                "coverage by another layer or neighbour must be confirmed, the export does not show "
+                "it",
+                guard=100 * guard,
+            )
         ),
         reasons=_reasons(action, verified),
         evidence=(
-            f"{action.product} seen asleep at {action.stations} stations in {action.hours_on} cell hours",
-            f"matched at equal load at {effect.stations} stations, {effect.hours} hours asleep: "
-            f"-{100 * effect.point:.1f} % of the station's energy "
-            f"({100 * effect.lower:.1f} to {100 * effect.upper:.1f} %, bootstrap over stations)",
+            say(
+                "{product} seen asleep at {stations} stations in {hours} cell hours",
+                product=action.product,
+                stations=action.stations,
+                hours=action.hours_on,
+            ),
+            say(
+                "matched at equal load at {stations} stations, {hours} hours asleep: -{point:.1f} % "
+                "of the station's energy ({lower:.1f} to {upper:.1f} %, bootstrap over stations)",
+                stations=effect.stations,
+                hours=effect.hours,
+                point=100 * effect.point,
+                lower=100 * effect.lower,
+                upper=100 * effect.upper,
+            ),
             *verified.notes,
-            *(f"re-checked: {c.name}, {c.note}" for c in verified.checks if c.passed),
+            *(
+                say("re-checked: {name}, {note}", name=c.name, note=c.note)
+                for c in verified.checks
+                if c.passed
+            ),
         ),
         verdict=verified.verdict,
         confidence=confidence,
         rollback_trigger=(
-            "wake the cell when its load, or a neighbour's, passes the site's limit, on any coverage or "
-            "accessibility alarm, or when energy asleep is less than "
-            f"{_least(verified, effect):.0f} % below the same hour awake on {TEST_NIGHTS} nights"
+            say(
+                "wake the cell when its load, or a neighbour's, passes the site's limit, on any "
+                "coverage or accessibility alarm, or when energy asleep is less than {least:.0f} % "
+                "below the same hour awake on {nights} nights",
+                least=_least(verified, effect),
+                nights=TEST_NIGHTS,
+            )
         ),
         expiry=EXPIRY,
     )
@@ -67,31 +99,56 @@ def untried(
     """
     out = []
     if seen:
-        names = ", ".join(f"{a.product} {_modes(a)}" for a in seen)
+        names = Message.joined(
+            ", ", (say("{product} {modes}", product=a.product, modes=_modes(a)) for a in seen)
+        )
         out.append(
             _not_proven(
-                "sleep-test-in-use", seen[0].modes[0],
-                f"Test, before extending them, sleep modes in use that these data do not prove: {names}",
-                f"fewer than {MIN_STATIONS} stations have hours asleep and awake at the same load, or no "
-                "hour is left that keeps the limits",
+                "sleep-test-in-use",
+                seen[0].modes[0],
+                say(
+                    "Test, before extending them, sleep modes in use that these data do not prove: {names}",
+                    names=names,
+                ),
+                say(
+                    "fewer than {least} stations have hours asleep and awake at the same load, or no "
+                    "hour is left that keeps the limits",
+                    least=MIN_STATIONS,
+                ),
                 evidence=tuple(
-                    f"{a.product} {_modes(a)}: {a.stations} stations, {a.hours_on} cell hours" for a in seen
+                    say(
+                        "{product} {modes}: {stations} stations, {hours} cell hours",
+                        product=a.product,
+                        modes=_modes(a),
+                        stations=a.stations,
+                        hours=a.hours_on,
+                    )
+                    for a in seen
                 ),
                 measures=measures,
             )
-        )  # fmt: skip
+        )
     if never:
         out.append(
             _not_proven(
-                "sleep-test-never-used", "sleep_mode_1",
-                f"Test sleep on products never seen asleep: {', '.join(never)}",
-                "an effect measured on one product is not carried over to another",
+                "sleep-test-never-used",
+                "sleep_mode_1",
+                say(
+                    "Test sleep on products never seen asleep: {products}",
+                    products=Message.joined(", ", never),
+                ),
+                say("an effect measured on one product is not carried over to another"),
                 evidence=tuple(
-                    f"{p}: {n} cell hours with as little load as others asleep" for p, n in never.items()
+                    say(
+                        "{product}: {count} cell hours with as little load as others asleep",
+                        product=p,
+                        count=n,
+                    )
+                    for p, n in never.items()
                 ),
                 measures=measures,
             )
-        )  # fmt: skip
+        )
     return tuple(out)
 
 
@@ -99,36 +156,61 @@ def _not_proven(
     identity: str, lever: str, action: str, reason: str, *, evidence: tuple[str, ...],
     measures: tuple[str, ...],
 ) -> Recommendation:  # fmt: skip
-    test = (
-        f"smallest safe test: {MIN_STATIONS} stations of one product whose area another layer covers, modes "
-        f"on every other night in the hours of least load, {TEST_NIGHTS} nights asleep and {TEST_NIGHTS} "
-        "awake, with the meter read at least hourly"
+    test = say(
+        "smallest safe test: {least} stations of one product whose area another layer "
+        "covers, modes on every other night in the hours of least load, {nights} nights "
+        "asleep and {nights} awake, with the meter read at least hourly",
+        least=MIN_STATIONS,
+        nights=TEST_NIGHTS,
     )
     return Recommendation(
-        id=identity, action=action, lever=lever, measures=measures, saving=Saving(),
-        saving_after_higher_ranked=Saving(), binding_limit="no proof from this fleet", reasons=(reason, test),
-        evidence=evidence, verdict="not proven", confidence="low",
-        rollback_trigger="any coverage or accessibility alarm in the test area",
-        expiry="when the test has been measured",
-    )  # fmt: skip
+        id=identity,
+        action=action,
+        lever=lever,
+        measures=measures,
+        saving=Saving(),
+        saving_after_higher_ranked=Saving(),
+        binding_limit=say("no proof from this fleet"),
+        reasons=(reason, test),
+        evidence=evidence,
+        verdict="not proven",
+        confidence="low",
+        rollback_trigger=say("any coverage or accessibility alarm in the test area"),
+        expiry=say("when the test has been measured"),
+    )
 
 
 def _reasons(action: Action, verified: VerifiedPlan) -> tuple[str, ...]:
     collinear = (
-        (f"{_modes(action)} are always switched together: their effects cannot be told apart",)
+        (
+            say(
+                "{modes} are always switched together: their effects cannot be told apart",
+                modes=_modes(action),
+            ),
+        )
         if len(action.modes) > 1
         else ()
     )
     station = verified.parts.get("station_pct")
     return (
-        "the saving is measured in this fleet's own data: same station, same load, asleep against awake",
-        "observational: hours asleep are nights; what differs at night besides the load stays in the figure",
+        say("the saving is measured in this fleet's own data: same station, same load, asleep against awake"),
+        say(
+            "observational: hours asleep are nights; what differs at night besides the load "
+            "stays in the figure"
+        ),
         *collinear,
-        "hours asleep already are the baseline; only new hours save",
-        "capacity sleep only: a single-cell station is the only cell of this export there, so coverage by "
-        "another layer is an assumption; of several cells the largest stays awake",
-        *((f"{station:.2f} % of the energy of the stations concerned",) if station is not None else ()),
-    )  # fmt: skip
+        say("hours asleep already are the baseline; only new hours save"),
+        say(
+            "capacity sleep only: a single-cell station is the only cell of this export there, "
+            "so coverage by another layer is an assumption; of several cells the largest stays "
+            "awake"
+        ),
+        *(
+            (say("{share:.2f} % of the energy of the stations concerned", share=station),)
+            if station is not None
+            else ()
+        ),
+    )
 
 
 def _least(verified: VerifiedPlan, effect: Effect) -> float:
@@ -139,9 +221,11 @@ def _least(verified: VerifiedPlan, effect: Effect) -> float:
     return min(100 * effect.lower, 100 * effect.point * share.lower / share.point)
 
 
-def _modes(action: Action) -> str:
+def _modes(action: Action) -> Message:
     numbers = [m.removeprefix("sleep_mode_") for m in action.modes]
-    return f"mode{'s' if len(numbers) > 1 else ''} {' and '.join(numbers)}"
+    if len(numbers) == 1:
+        return say("mode {number}", number=numbers[0])
+    return say("modes {numbers}", numbers=Message.joined(" and ", numbers))
 
 
 def _slug(action: Action) -> str:

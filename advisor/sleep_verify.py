@@ -16,6 +16,7 @@ import pandas as pd
 from advisor.plan import Check, Interval, Plan, Saving, Totals, Verdict, VerifiedPlan
 from advisor.sleep_scorer import SleepScorer
 from features.base_station import SLEEP_COLUMNS
+from features.message import say
 from features.telemetry import Telemetry
 
 Z90 = 1.645
@@ -136,29 +137,59 @@ def _scored_saving(
     agree = True
     lower = point = upper = 0.0
     for name, (product, modes) in sorted(actions.items()):
-        score = scorer.score(product, modes)
-        if score is None:
-            notes.append(f"{name}: too few stations asleep on the scorer's days")
-            return None, notes, False
-        if f"effect:{name}" not in plan.problem.options:
-            notes.append(f"{name}: too few stations with matched hours asleep and awake")
+        effect = plan.problem.options.get(f"effect:{name}")
+        bounds, said, steady = share_saved(
+            scorer, name, product, modes, None if effect is None else float(effect)
+        )
+        notes += said
+        if bounds is None:
             return None, notes, False
         exposed = _exposed(plan.schedule[plan.schedule["action"] == name], fleet)
-        proposed = float(plan.problem.options[f"effect:{name}"])
-        half = float(np.hypot(Z90 * score.error, abs(proposed - score.share) / 2))
-        bounds = Interval(score.share - half, score.share, min(score.share + half, 1.0))
-        bounds, said, steady = _with_other_views(bounds, scorer, product, modes)
-        notes += [
-            f"{name}: matched hours say {100 * proposed:.1f} % of the station's energy, "
-            f"the regression {100 * score.share:.1f} % "
-            f"({score.stations} stations, {score.hours} hours asleep)",
-            *said,
-        ]
-        agree &= steady and abs(proposed - score.share) <= DISAGREE and score.share < LARGEST
+        agree &= steady
         lower, point, upper = (
             lower + bounds.lower * exposed, point + bounds.point * exposed, upper + bounds.upper * exposed
         )  # fmt: skip
     return Interval(lower, point, upper), notes, agree
+
+
+def share_saved(
+    scorer: SleepScorer, name: str, product: str, modes: tuple[str, ...], proposed: float | None
+) -> tuple[Interval | None, list[str], bool]:
+    """Return the share of a station's energy that an action saves at dose 1 [1], by both estimators.
+
+    Parameters
+    ----------
+    scorer : SleepScorer
+    name, product, modes
+        The action.
+    proposed : float or None
+        The proposing estimator's share [1]; None: it has none.
+
+    Returns
+    -------
+    Interval or None, list of str, bool
+        None where one of the two has nothing to say; what was noticed; whether they agree.
+    """
+    score = scorer.score(product, modes)
+    if score is None:
+        return None, [say("{name}: too few stations asleep on the scorer's days", name=name)], False
+    if proposed is None:
+        told = say("{name}: too few stations with matched hours asleep and awake", name=name)
+        return None, [told], False
+    half = float(np.hypot(Z90 * score.error, abs(proposed - score.share) / 2))
+    bounds = Interval(score.share - half, score.share, min(score.share + half, 1.0))
+    bounds, said, steady = _with_other_views(bounds, scorer, product, modes)
+    note = say(
+        "{name}: matched hours say {matched:.1f} % of the station's energy, the regression "
+        "{regression:.1f} % ({stations} stations, {hours} hours asleep)",
+        name=name,
+        matched=100 * proposed,
+        regression=100 * score.share,
+        stations=score.stations,
+        hours=score.hours,
+    )
+    agree = steady and abs(proposed - score.share) <= DISAGREE and score.share < LARGEST
+    return bounds, [note, *said], agree
 
 
 def _with_other_views(
@@ -169,11 +200,11 @@ def _with_other_views(
     The last value says whether nights against nights agree with the whole day: where they do not, the time
     of day and not sleep may be what was measured.
     """
-    views = {"in the hours of use only": (False, True)}
+    views = {say("in the hours of use only"): (False, True)}
     if scorer.offset:
-        views["with equal stamps of load and energy"] = (True, False)
-        views["with equal stamps, in the hours of use only"] = (True, True)
-    said = []
+        views[say("with equal stamps of load and energy")] = (True, False)
+        views[say("with equal stamps, in the hours of use only")] = (True, True)
+    said: list[str] = []
     agree = True
     for name, (equal_stamps, same_hours) in views.items():
         other = scorer.score(product, modes, equal_stamps=equal_stamps, same_hours=same_hours)
@@ -182,7 +213,14 @@ def _with_other_views(
         if not equal_stamps:
             agree = abs(other.share - bounds.point) <= DISAGREE
         bounds = Interval(min(bounds.lower, other.share), bounds.point, max(bounds.upper, other.share))
-        said.append(f"{product} {name}: {100 * other.share:.1f} %, inside the interval")
+        said.append(
+            say(
+                "{product} {name}: {share:.1f} %, inside the interval",
+                product=product,
+                name=name,
+                share=100 * other.share,
+            )
+        )
     return bounds, said, agree
 
 
@@ -227,7 +265,11 @@ def _load_check(plan: Plan, joined: pd.DataFrame) -> Check:
     passed = bool((excess <= 1e-12).all())  # NaN (no such cell row) fails
     worst = float(joined["prb_utilisation"].max())
     return Check(
-        "prb_utilisation", passed, worst, float(_guard(plan, joined["action"]).max()), "load while asleep"
+        "prb_utilisation",
+        passed,
+        worst,
+        float(_guard(plan, joined["action"]).max()),
+        say("load while asleep"),
     )
 
 
@@ -240,7 +282,9 @@ def _other_days_check(plan: Plan, joined: pd.DataFrame, cells: pd.DataFrame, tel
     planned = planned.merge(top.reset_index(), on=["site_id", "unit_id", "hour"], how="left")
     passed = bool((planned["top"] <= _guard(plan, planned["action"]) + 1e-12).all())
     worst = float(planned["top"].max())
-    return Check("prb_utilisation", passed, worst, None, "load at the same hour of all days in the export")
+    return Check(
+        "prb_utilisation", passed, worst, None, say("load at the same hour of all days in the export")
+    )
 
 
 def _awake_check(schedule: pd.DataFrame, cells: pd.DataFrame) -> Check:
@@ -250,7 +294,7 @@ def _awake_check(schedule: pd.DataFrame, cells: pd.DataFrame) -> Check:
         cells["site_id"].isin(units.index[units > 1]) & cells["site_id"].isin(schedule["site_id"])
     ]
     if several.empty:
-        return Check("cells awake", True, None, 1.0, "no station with several cells is concerned")
+        return Check(say("cells awake"), True, None, 1.0, say("no station with several cells is concerned"))
     now = several[[m for m in SLEEP_COLUMNS if m in several]].max(axis=1) > 0.05
     planned = schedule.drop_duplicates(["site_id", "unit_id", "timestamp"])[
         ["site_id", "unit_id", "timestamp"]
@@ -261,7 +305,9 @@ def _awake_check(schedule: pd.DataFrame, cells: pd.DataFrame) -> Check:
     awake = (~asleep).groupby([state["site_id"], state["timestamp"]]).sum()
     touched = state["new"].notna().groupby([state["site_id"], state["timestamp"]]).any()
     least = awake[touched].min() if touched.any() else np.nan
-    return Check("cells awake", bool(not touched.any() or least >= 1), float(least), 1.0, "cells left awake")
+    return Check(
+        say("cells awake"), bool(not touched.any() or least >= 1), float(least), 1.0, say("cells left awake")
+    )
 
 
 def _block_check(schedule: pd.DataFrame, cells: pd.DataFrame, telemetry: Telemetry) -> Check:
@@ -285,11 +331,11 @@ def _block_check(schedule: pd.DataFrame, cells: pd.DataFrame, telemetry: Telemet
     shortest = float(length[both["new"] == 1].min())
     most = int(blocks[touched].max())
     return Check(
-        "block length",
+        say("block length"),
         shortest >= SHORTEST_H and most == 1,
         shortest,
         SHORTEST_H,
-        f"at most {most} block(s) a night",
+        say("at most {most} block(s) a night", most=most),
     )
 
 
@@ -304,10 +350,10 @@ def _command_check(schedule: pd.DataFrame, joined: pd.DataFrame, levers: list[st
     merged = schedule.merge(long, on=["site_id", "unit_id", "timestamp", "lever"], how="left")
     same = bool(((merged["current"] - merged["seen"]).abs().fillna(0.0) <= 1e-9).all())
     passed = in_range and named and unique and same
-    return Check("commands", passed, None, None, "levers, shares and starting values")
+    return Check(say("commands"), passed, None, None, say("levers, shares and starting values"))
 
 
 def _work_check(schedule: pd.DataFrame) -> Check:
     """Check that only sleep levers move: the work of the fleet stays as measured."""
     only = bool(schedule["lever"].str.startswith("sleep_mode_").all())
-    return Check("work done", only, None, None, "no lever touches the load; it is the export's own")
+    return Check(say("work done"), only, None, None, say("no lever touches the load; it is the export's own"))

@@ -15,6 +15,7 @@ import numpy as np
 
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
+from features.message import say
 from features.operation import BoolArray, Operation
 from models.block_ridge import BlockRidge, fit_block_ridge
 from models.chain_loss import ChainLoss, fit_chain
@@ -100,9 +101,14 @@ def fit_it_response(operation: Operation, rows: BoolArray, basis: LeverBasis, se
     if pair.sum() < least:
         raise InsufficientDataError(
             "E-RESPONSE-ROWS",
-            f"{int(pair.sum())} neighbouring steps are too few to tell work from temperature",
+            say(
+                "{count} neighbouring steps are too few to tell work from temperature", count=int(pair.sum())
+            ),
             operation.site_id,
-            f"export at least {2 * least} steps without gaps: every model learns from half of the weeks",
+            say(
+                "export at least {least} steps without gaps: every model learns from half of the weeks",
+                least=2 * least,
+            ),
         )
     rho = _autocorrelation(terms, log_it, valid, pair)
     now = np.flatnonzero(pair)
@@ -163,9 +169,9 @@ def fit_surface(
     if valid.sum() < least:
         raise InsufficientDataError(
             "E-SURFACE-ROWS",
-            f"{int(valid.sum())} usable steps are too few",
+            say("{count} usable steps are too few", count=int(valid.sum())),
             operation.site_id,
-            f"export at least {2 * least} steps with set-points, weather and power",
+            say("export at least {least} steps with set-points, weather and power", least=2 * least),
         )
     transient = terms.shape[1] - steady.shape[1]
     fit = fit_block_ridge(
@@ -196,8 +202,10 @@ class SiteResponse:
     chain: ChainLoss
     inlet: Surface | None
 
-    def scenario(self, operation: Operation, levers: dict[str, FloatArray]) -> Scenario:
-        """Predict the operation under other set-points and the same weather and work.
+    def scenario(
+        self, operation: Operation, levers: dict[str, FloatArray], *, it_factor: float | FloatArray = 1.0
+    ) -> Scenario:
+        """Predict the operation under other set-points, the same weather and the same or other work.
 
         Parameters
         ----------
@@ -205,6 +213,10 @@ class SiteResponse:
             As measured.
         levers : dict
             Lever -> set-points [degC], shape (n,).
+        it_factor : float or numpy.ndarray, shape (n,)
+            IT power that the scenario's work needs, over that of the measured work, at equal inlet
+            temperature [1]. Less work is no saving: a caller compares scenarios of equal work, or says
+            what does the work instead.
 
         Returns
         -------
@@ -213,7 +225,7 @@ class SiteResponse:
         """
         moved = operation.with_levers(levers)
         change = self.it.log_effect(self.basis, moved) - self.it.log_effect(self.basis, operation)
-        it_kw = operation.it_kw * np.exp(change)
+        it_kw = operation.it_kw * it_factor * np.exp(change)
         measured = self.overhead.predict(self.basis, operation, operation.it_kw)
         overhead = operation.overhead_kw + self.overhead.predict(self.basis, moved, it_kw) - measured
         rest = operation.facility_kw - operation.it_kw - operation.overhead_kw
@@ -259,9 +271,9 @@ def fit_site_response(operation: Operation, rows: BoolArray, seed: int) -> SiteR
     if rows.sum() < least_rows(operation):
         raise InsufficientDataError(
             "E-RESPONSE-ROWS",
-            f"{int(rows.sum())} fully measured steps in every other week are too few",
+            say("{count} fully measured steps in every other week are too few", count=int(rows.sum())),
             operation.site_id,
-            f"export at least {2 * least_rows(operation)} steps without gaps",
+            say("export at least {least} steps without gaps", least=2 * least_rows(operation)),
         )
     basis = LeverBasis.learn(operation, rows)
     inlet = None

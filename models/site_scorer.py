@@ -14,6 +14,7 @@ import numpy as np
 
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
+from features.message import say
 from features.operation import AIR_LEVERS, BoolArray, Operation
 from models.block_ridge import BlockRidge, fit_block_ridge
 from models.chain_loss import ChainLoss, fit_chain
@@ -99,6 +100,31 @@ class BrokenLine:
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """What the scorer says of an operation as measured; its residuals are carried into every scenario.
+
+    ``log_effect`` [1], shape (n, 1 + draws); ``overhead_kw`` [kW], shape (n, members).
+    """
+
+    operation: Operation
+    log_effect: FloatArray
+    overhead_kw: FloatArray
+
+
+@dataclass(frozen=True)
+class Held:
+    """Power of one scenario, the point and every draw.
+
+    ``it_kw`` and ``chain_kw`` [kW], shape (n, 1 + draws), the point first; ``cooling_kw`` [kW], shape
+    (n, members), is the change of the overhead against the operation as measured.
+    """
+
+    it_kw: FloatArray
+    cooling_kw: FloatArray
+    chain_kw: FloatArray
+
+
+@dataclass(frozen=True)
 class SiteScorer:
     """The scoring model of one site; ``levers`` are those that it was fitted on."""
 
@@ -117,9 +143,14 @@ class SiteScorer:
         return predicted
 
     def score(
-        self, operation: Operation, baseline: dict[str, FloatArray], planned: dict[str, FloatArray]
+        self,
+        operation: Operation,
+        baseline: dict[str, FloatArray],
+        planned: dict[str, FloatArray],
+        *,
+        it_factor: float | FloatArray = 1.0,
     ) -> Scored:
-        """Compare two settings of the levers under the measured weather and work.
+        """Compare two settings of the levers under the measured weather.
 
         Parameters
         ----------
@@ -127,36 +158,56 @@ class SiteScorer:
             As measured; its residuals are carried over into both scenarios.
         baseline, planned : dict
             Lever -> set-points [degC], shape (n,).
+        it_factor : float or numpy.ndarray, shape (n,)
+            IT power that the planned scenario's work needs, over that of the measured work, at equal
+            inlet temperature [1]; the baseline's is 1. Less work is no saving: it is one only where
+            something else, such as a leaner server, does the same work.
 
         Returns
         -------
         Scored
         """
+        anchor = self.anchor(operation)
+        return self.compare(
+            anchor, self.hold(anchor, baseline), self.hold(anchor, planned, it_factor=it_factor)
+        )
+
+    def anchor(self, operation: Operation) -> Anchor:
+        """Return what every scenario of an operation starts from."""
         operation = operation.only_levers(self.levers)
-        before, after = operation.with_levers(baseline), operation.with_levers(planned)
-        here = self.it.log_effect(operation)
-        it_before = operation.it_kw[:, None] * np.exp(self.it.log_effect(before) - here)
-        it_after = operation.it_kw[:, None] * np.exp(self.it.log_effect(after) - here)
-        cool_before, cool_after = self.overhead(before, it_before[:, 0]), self.overhead(after, it_after[:, 0])
-        cool_here = self.overhead(operation, operation.it_kw)
-        rest = operation.facility_kw - operation.it_kw - operation.overhead_kw
-        chain = [
-            rest + self.chain.predict(x) - self.chain.predict(operation.it_kw)
-            for x in (it_before[:, 0], it_after[:, 0])
+        return Anchor(operation, self.it.log_effect(operation), self.overhead(operation, operation.it_kw))
+
+    def hold(
+        self, anchor: Anchor, levers: dict[str, FloatArray], *, it_factor: float | FloatArray = 1.0
+    ) -> Held:
+        """Return the power with the levers held at some set-points [degC]; see `score`."""
+        here = anchor.operation
+        moved = here.with_levers(levers)
+        work_kw = here.it_kw * it_factor
+        it_kw = work_kw[:, None] * np.exp(self.it.log_effect(moved) - anchor.log_effect)
+        rest = here.facility_kw - here.it_kw - here.overhead_kw
+        chain = rest[:, None] + self.chain.predict(it_kw) - self.chain.predict(here.it_kw)[:, None]
+        return Held(it_kw, self.overhead(moved, it_kw[:, 0]) - anchor.overhead_kw, chain)
+
+    def compare(self, anchor: Anchor, before: Held, after: Held) -> Scored:
+        """Return two scenarios of one operation and their difference."""
+        here = anchor.operation
+        cooling = [here.overhead_kw + held.cooling_kw.mean(axis=1) for held in (before, after)]
+        facility = [
+            held.it_kw[:, 0] + c + held.chain_kw[:, 0]
+            for held, c in zip((before, after), cooling, strict=True)
         ]
-        cooling = [operation.overhead_kw + (c - cool_here).mean(axis=1) for c in (cool_before, cool_after)]
-        facility = [it[:, 0] + c + p for it, c, p in zip((it_before, it_after), cooling, chain, strict=True)]
         known = np.isfinite(facility[0]) & np.isfinite(facility[1])
-        slope = 1.0 + self.chain.slope(operation.it_kw)[known, None]
-        it_draws = ((it_before - it_after)[known, 1:] * slope).mean(axis=0)
-        cool_draws = (cool_before - cool_after)[known].mean(axis=0)
+        with_losses = [held.it_kw[known, 1:] + held.chain_kw[known, 1:] for held in (before, after)]
+        it_draws = (with_losses[0] - with_losses[1]).mean(axis=0)
+        cool_draws = (before.cooling_kw - after.cooling_kw)[known].mean(axis=0)
         parts = {
-            "it": float((it_before - it_after)[known, 0].mean()),
+            "it": float((before.it_kw - after.it_kw)[known, 0].mean()),
             "cooling": float((cooling[0] - cooling[1])[known].mean()),
-            "power_chain": float((chain[0] - chain[1])[known].mean()),
+            "power_chain": float((before.chain_kw - after.chain_kw)[known, 0].mean()),
         }
         draws = (it_draws[:, None] + cool_draws[None, :]).ravel()
-        return Scored(facility[0], facility[1], it_before[:, 0], it_after[:, 0], draws, parts)
+        return Scored(facility[0], facility[1], before.it_kw[:, 0], after.it_kw[:, 0], draws, parts)
 
     def to_files(self, prefix: str) -> tuple[dict[str, Any], dict[str, str]]:
         """Return (JSON part, file name -> LightGBM text)."""
@@ -195,9 +246,9 @@ def fit_site_scorer(operation: Operation, rows: BoolArray, seed: int) -> SiteSco
     if not rows.any():
         raise InsufficientDataError(
             "E-SCORER-ROWS",
-            "no step of the second model's weeks is fully measured",
+            say("no step of the second model's weeks is fully measured"),
             operation.site_id,
-            f"export at least {2 * least_rows(operation)} steps without gaps",
+            say("export at least {least} steps without gaps", least=2 * least_rows(operation)),
         )
     return SiteScorer(
         _fit_broken_line(operation, rows, seed),
@@ -230,9 +281,9 @@ def _fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> Broken
     if valid.sum() < least:
         raise InsufficientDataError(
             "E-SCORER-ROWS",
-            f"{int(valid.sum())} neighbouring steps are too few for the second model",
+            say("{count} neighbouring steps are too few for the second model", count=int(valid.sum())),
             operation.site_id,
-            f"export at least {2 * least} steps without gaps",
+            say("export at least {least} steps without gaps", least=2 * least),
         )
     moved = np.abs(change[valid] - np.median(change[valid]))
     # a meter that repeats its value in most steps has a median of zero

@@ -102,6 +102,41 @@ def test_less_work_is_no_saving(
     assert share(other, 1) == pytest.approx(share(known_site.operation, 1), abs=0.06)
 
 
+# -- other work --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("factor", [0.95, 1.04])
+def test_other_work_by_the_laws_of_the_site(known_site, factor: float) -> None:
+    """Same set-points: cooling follows the heat at 0.10 kW/kW, the power chain at 0.05."""
+    operation = known_site.operation
+    change = float(operation.it_kw.mean()) * (factor - 1.0)
+    scenario = known_site.response.scenario(operation, operation.levers, it_factor=factor)
+    assert scenario.it_kw == pytest.approx(factor * operation.it_kw, rel=1e-12)
+    scored = known_site.scorer.score(operation, operation.levers, operation.levers, it_factor=factor)
+    assert scored.planned_it_kw == pytest.approx(factor * operation.it_kw, rel=1e-12)
+    assert scored.baseline_it_kw == pytest.approx(operation.it_kw, rel=1e-12)
+    assert scored.parts_kw["it"] == pytest.approx(-change)
+    cooling = float((scenario.overhead_kw - operation.overhead_kw).mean()), -scored.parts_kw["cooling"]
+    assert cooling == pytest.approx((0.10 * change, 0.10 * change), rel=0.35)
+    chain_kw = operation.facility_kw - operation.it_kw - operation.overhead_kw
+    assert float((scenario.chain_kw - chain_kw).mean()) == pytest.approx(0.05 * change, rel=0.02)
+    assert scored.parts_kw["power_chain"] == pytest.approx(-0.05 * change, rel=0.02)
+    assert scored.saving_kw == pytest.approx(sum(scored.parts_kw.values()))
+    assert float(scored.saving_kw_draws.mean()) == pytest.approx(scored.saving_kw, rel=0.02)
+
+
+def test_work_of_single_steps(known_site) -> None:
+    """Work moved from one step to another: the others stay as they were."""
+    operation = known_site.operation
+    factor = np.ones(len(operation))
+    factor[[10, 20]] = 0.9, 1.1
+    levers = {"zone_set_point_c": np.full(len(operation), 22.0)}
+    scenario = known_site.response.scenario(operation, levers, it_factor=factor)
+    same = known_site.response.scenario(operation, levers)
+    assert scenario.it_kw / same.it_kw == pytest.approx(factor)
+    assert np.flatnonzero(scenario.facility_kw != same.facility_kw).tolist() == [10, 20]
+    scored = known_site.scorer.score(operation, levers, levers, it_factor=factor)
+    assert np.flatnonzero(scored.planned_it_kw != scored.baseline_it_kw).tolist() == [10, 20]
+
+
 def test_unmeasured_steps_stay_unmeasured(known_site) -> None:
     operation = known_site.operation
     it = operation.it_kw.copy()
