@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from advisor.catalogue import Measure
+from advisor.combine import MOST_ACTIONS
 from advisor.plan import Advice
 from advisor.site import Site
 from features.telemetry import Telemetry
@@ -20,6 +21,7 @@ def advise(
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
     seed: int = 0,
+    most: int = MOST_ACTIONS,
     progress: Progress | None = None,
 ) -> Advice:
     """Decide, verify and rank for one export.
@@ -38,6 +40,8 @@ def advise(
     start, end : pandas.Timestamp or None
         Window in UTC, end exclusive; None: the whole export.
     seed : int
+    most : int
+        At most this many actions; operators carry out a few well, not many.
     progress : callable or None
 
     Raises
@@ -51,4 +55,6 @@ def advise(
         from advisor.data_centre import advise_data_centre as family  # noqa: PLC0415 - one kind in use
     else:
         from advisor.base_station import advise_base_stations as family  # noqa: PLC0415
-    return family(telemetry, bundle, measures, site, start=start, end=end, seed=seed, progress=progress)
+    return family(
+        telemetry, bundle, measures, site, start=start, end=end, seed=seed, most=most, progress=progress
+    )

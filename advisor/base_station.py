@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from advisor.catalogue import Measure, measures_for
+from advisor.combine import MOST_ACTIONS
 from advisor.fleet import Case, case_of
 from advisor.plan import (
     Advice,
@@ -27,6 +28,7 @@ from advisor.sleep_ranking import recommend, untried
 from advisor.sleep_scorer import SleepScorer
 from advisor.sleep_verify import verify_sleep
 from features.issues import DataIssue
+from features.message import Message, say
 from features.telemetry import Telemetry
 from models.bundle import Bundle, Progress
 
@@ -53,6 +55,7 @@ def advise_base_stations(
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
     seed: int = 0,
+    most: int = MOST_ACTIONS,
     progress: Progress | None = None,
 ) -> Advice:
     """Advise on sleep modes of a fleet; see `advisor.advise.advise`.
@@ -63,21 +66,23 @@ def advise_base_stations(
     """
     tell = progress or (lambda _what, _share: None)
     issues: list[DataIssue] = []
-    tell("predicting the fleet's energy", 0.0)
+    tell(say("predicting the fleet's energy"), 0.0)
     case = case_of(telemetry, bundle, site, (start, end), seed=seed, issues=issues)
     scorer = SleepScorer(telemetry, case.quantity, case.offset, seed)
     rows = station_rows(case.frame, telemetry, case.offset)
     actions = find_actions(case.cells)
     tried: list[Tried] = []
     for i, action in enumerate(actions):
-        tell(f"sleep of {action.name}", 0.2 + 0.6 * i / len(actions))
+        tell(say("sleep of {name}", name=action.name), 0.2 + 0.6 * i / len(actions))
         effect = matched_effect(rows, case.cells, action, seed)
         plan = _plan(case, action, effect)
         tried.append(
             Tried(action, effect, verify_sleep(plan, scorer, case.fleet, case.scale, _names([action])))
         )
-    tell("ranking", 0.85)
-    supported = _ranked([t for t in tried if t.verified.verdict == "supported"])
+    tell(say("ranking"), 0.85)
+    ranked = _ranked([t for t in tried if t.verified.verdict == "supported"])
+    supported = ranked[:most]
+    issues += _left_out(ranked[most:], case.telemetry)
     together = _together(case, supported, scorer)
     cited = _cited(case, measures)
     after = _after_higher_ranked(case, supported, scorer)
@@ -89,7 +94,7 @@ def advise_base_stations(
             cited,
         ),
     )  # fmt: skip
-    tell("done", 1.0)
+    tell(say("done"), 1.0)
     return Advice(
         plan_table=plan_table(together.plan.schedule, case.telemetry),
         recommendations=recommendations,
@@ -122,7 +127,10 @@ def _problem(case: Case, actions: list[Action], effects: list[Effect | None]) ->
         end=case.window[1].isoformat(),
         current={},
         candidates=_candidates(actions),
-        limits=tuple(Limit("prb_utilisation", "max", _guard(case, a), f"guard {a.name}") for a in actions),
+        limits=tuple(
+            Limit("prb_utilisation", "max", _guard(case, a), say("guard {name}", name=a.name))
+            for a in actions
+        ),
         model_id=case.model_id,
         data_hash=case.telemetry.content_hash(),
         seed=case.seed,
@@ -151,11 +159,11 @@ def _plan(case: Case, action: Action, effect: Effect | None) -> Plan:
         hours = hours.iloc[:0]
     schedule = _schedule(hours, case.cells, action)
     why = (
-        ("the site's levers do not permit these modes",)
+        (say("the site's levers do not permit these modes"),)
         if forbidden
         else ()
         if len(schedule)
-        else ("no awake hour keeps the load guard on every day at an hour at which the modes are used",)
+        else (say("no awake hour keeps the load guard on every day at an hour at which the modes are used"),)
     )
     saving = _proposer_saving(case, schedule, effect)
     return Plan(
@@ -163,11 +171,15 @@ def _plan(case: Case, action: Action, effect: Effect | None) -> Plan:
         schedule=schedule,
         objective={} if saving is None else {"saving_pct": saving},
         report=SolverReport(
-            "feasible" if len(schedule) else "hold", "longest admissible block per cell and night",
-            time.perf_counter() - began, case.seed, None, len(case.cells),
+            "feasible" if len(schedule) else "hold",
+            say("longest admissible block per cell and night"),
+            time.perf_counter() - began,
+            case.seed,
+            None,
+            len(case.cells),
         ),
         conflicts=why,
-    )  # fmt: skip
+    )
 
 
 def _schedule(hours: pd.DataFrame, cells: pd.DataFrame, action: Action) -> pd.DataFrame:
@@ -201,17 +213,36 @@ def _ranked(supported: list[Tried]) -> list[Tried]:
     return sorted(supported, key=saving)
 
 
+def _left_out(beyond: list[Tried], telemetry: Telemetry) -> list[DataIssue]:
+    """Return the finding that names actions beyond the number asked for, if any."""
+    if not beyond:
+        return []
+    names = Message.joined(", ", (t.action.name for t in beyond))
+    return [
+        DataIssue(
+            "D-MORE-ACTIONS",
+            "info",
+            Message.joined(", ", telemetry.site_ids[:3]),
+            say("{count} more actions are supported and save less: {names}", count=len(beyond), names=names),
+            say("carry out the first ones, then advise again; or ask for more actions"),
+            say("they are neither commanded nor counted"),
+        )
+    ]
+
+
 def _joint(case: Case, tried: list[Tried], schedule: pd.DataFrame) -> Plan:
     return Plan(
         problem=_problem(case, [t.action for t in tried], [t.effect for t in tried]),
         schedule=schedule,
         objective={"saving_pct": sum(t.verified.proposer_saving_pct or 0.0 for t in tried)},
         report=SolverReport(
-            "feasible" if len(schedule) else "hold", "supported actions together, the higher ranked first",
-            0.0, case.seed,
+            "feasible" if len(schedule) else "hold",
+            say("supported actions together, the higher ranked first"),
+            0.0,
+            case.seed,
         ),
-        conflicts=() if tried else ("no action is proven by these data",),
-    )  # fmt: skip
+        conflicts=() if tried else (say("no action is proven by these data"),),
+    )
 
 
 def _without(schedule: pd.DataFrame, taken: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from advisor.measure import ACTIONS, Confidence, Judgement, Measure, Source, Strict, Text, judge
 from features.errors import CatalogueError
+from features.message import say
 from features.schema import Kind
 
 __all__ = [
@@ -89,7 +90,10 @@ class LimitStandard(Strict):
                 return entry
         known = ", ".join(entry.id for entry in self.classes)
         raise CatalogueError(
-            "E-LIMIT-CLASS", f"{self.id} has no class {name!r}", self.id, f"classes are {known}"
+            "E-LIMIT-CLASS",
+            say("{id} has no class {name!r}", id=self.id, name=name),
+            self.id,
+            say("classes are {known}", known=known),
         )
 
 
@@ -144,9 +148,9 @@ def _load(model: type[_Entry], folder: Path, what: str) -> tuple[_Entry, ...]:
     if not paths:
         raise CatalogueError(
             f"E-{what}-NONE",
-            "the folder holds no TOML file",
+            say("the folder holds no TOML file"),
             str(folder),
-            "reinstall, or give another folder",
+            say("reinstall, or give another folder"),
         )
     return tuple(_read(model, path, what) for path in paths)
 
@@ -156,7 +160,10 @@ def _read(model: type[_Entry], path: Path, what: str) -> _Entry:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CatalogueError(
-            f"E-{what}-TOML", f"not readable as TOML: {error}", str(path), "correct the file"
+            f"E-{what}-TOML",
+            say("not readable as TOML: {error}", error=error),
+            str(path),
+            say("correct the file"),
         ) from None
     try:
         entry = model.model_validate(raw)
@@ -164,11 +171,17 @@ def _read(model: type[_Entry], path: Path, what: str) -> _Entry:
         lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         keys = ", ".join(dict.fromkeys(".".join(map(str, e["loc"])) or "file" for e in error.errors()))
         raise CatalogueError(
-            f"E-{what}-KEY", lines, f"{path}, key {keys}", "correct these keys; see advisor/catalogue.py"
+            f"E-{what}-KEY",
+            lines,
+            say("{path}, key {keys}", path=path, keys=keys),
+            say("correct these keys; see advisor/catalogue.py"),
         ) from None
     if entry.id != path.stem:
         raise CatalogueError(
-            f"E-{what}-ID", f"the id {entry.id!r} is not the file's name", str(path), "rename one of the two"
+            f"E-{what}-ID",
+            say("the id {id!r} is not the file's name", id=entry.id),
+            str(path),
+            say("rename one of the two"),
         )
     return entry
 

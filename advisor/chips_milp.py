@@ -22,11 +22,12 @@ from advisor.plan import SolverReport
 from features.errors import PlanError
 from features.message import say
 
+EFFORT = ((300, 0.0), (300, 1e-4), (300, 1e-3), (None, 1e-2))
+"""Branch-and-bound nodes and the relative gap that ends the search [1], tried in turn.
 
-EXACT_NODES = 300
-"""Branch-and-bound nodes after which `LARGE_GAP` is enough; a limit in seconds would depend on the machine."""
-LARGE_GAP = 1e-4
-"""Relative gap of a large fleet [1]; the report tells what was reached."""
+Small fleets are solved exactly. Where many groups of thousands of servers tie to within watts, proving the
+last of them takes minutes; a limit in seconds would make the plan depend on the machine.
+"""
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,7 @@ def choose(
     """
     started = time.perf_counter()
     highs = highspy.Highs()  # type: ignore[no-untyped-call]
-    for name, value in {"output_flag": False, "mip_rel_gap": 0.0, "mip_abs_gap": 1e-6, "random_seed": seed,
-                        "mip_max_nodes": EXACT_NODES,
+    for name, value in {"output_flag": False, "mip_abs_gap": 1e-6, "random_seed": seed,
                         "threads": 1, "mip_feasibility_tolerance": 1e-9}.items():  # fmt: skip
         highs.setOptionValue(name, value)
     columns = [_add_option(highs, option, money_w) for option in options]
@@ -176,12 +176,12 @@ def choose(
     bought = [(c.on, o.price) for c, o in zip(columns, options, strict=True) if o.stock is None]
     if budget is not None and bought:
         _row(highs, -highspy.kHighsInf, budget, [c for c, _ in bought], [price for _, price in bought])
-    highs.run()
-    if highs.getModelStatus() == highspy.HighsModelStatus.kSolutionLimit:
-        # Many groups of thousands of servers tie to within watts: proving the last of them takes minutes.
-        highs.setOptionValue("mip_max_nodes", highspy.kHighsIInf)
-        highs.setOptionValue("mip_rel_gap", LARGE_GAP)
+    for nodes, gap in EFFORT:
+        highs.setOptionValue("mip_max_nodes", highspy.kHighsIInf if nodes is None else nodes)
+        highs.setOptionValue("mip_rel_gap", gap)
         highs.run()
+        if highs.getModelStatus() != highspy.HighsModelStatus.kSolutionLimit:
+            break
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         raise PlanError(
             "E-CHIP-SOLVER",
@@ -281,7 +281,11 @@ def _read(
     found = abs(float(info.objective_function_value))
     gap = abs(found - abs(float(info.mip_dual_bound))) / max(found, 1.0)
     report = SolverReport(
-        "optimal" if gap < 1e-6 else "feasible", "MILP (HiGHS), loads at break points", time.perf_counter() - started, seed,
-        gap=gap, evaluated=len(columns),
-    )  # fmt: skip
+        "optimal" if gap < 1e-6 else "feasible",
+        "MILP (HiGHS), loads at break points",
+        time.perf_counter() - started,
+        seed,
+        gap=gap,
+        evaluated=len(columns),
+    )
     return FleetChoice(on, work, power, report)

@@ -7,8 +7,9 @@ scored as one; it is never the sum of what the actions save alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -75,7 +76,13 @@ class Combination:
     left_out: tuple[Ranked, ...] = ()
 
 
-def combine(actions: Sequence[str], evaluate: Evaluate, *, most: int = MOST_ACTIONS) -> Combination:
+def combine(
+    actions: Sequence[str],
+    evaluate: Evaluate,
+    *,
+    most: int = MOST_ACTIONS,
+    needs: Mapping[str, frozenset[str]] = MappingProxyType({}),
+) -> Combination:
     """Rank actions and score them alone, in order, and together.
 
     Parameters
@@ -86,6 +93,8 @@ def combine(actions: Sequence[str], evaluate: Evaluate, *, most: int = MOST_ACTI
         Scores any set of them; the same set always gives the same outcome.
     most : int
         At most this many are kept, those that save most.
+    needs : mapping
+        Action -> others that must be done before it; such an action alone means on top of what it needs.
 
     Returns
     -------
@@ -100,15 +109,16 @@ def combine(actions: Sequence[str], evaluate: Evaluate, *, most: int = MOST_ACTI
         return known[done]
 
     nothing = at(frozenset())
-    alone = {name: saving_between(nothing, at(frozenset({name}))) for name in actions}
-    order = sorted(actions, key=lambda name: -_worth(alone[name]))
+    before = {name: needs.get(name, frozenset()) for name in actions}
+    base = nothing.totals.energy_kwh
+    alone = {name: saving_between(at(before[name]), at(before[name] | {name}), base) for name in actions}
     ranked: list[Ranked] = []
     left: list[Ranked] = []
     done: frozenset[str] = frozenset()
-    for name in order:
-        after = saving_between(at(done), at(done | {name}))
+    for name in _ordered(sorted(actions, key=lambda name: -_worth(alone[name])), before):
+        after = saving_between(at(done), at(done | {name}), base)
         entry = Ranked(name, alone[name], after)
-        if len(ranked) < most and _worth(after) > 0:
+        if len(ranked) < most and _worth(after) > 0 and before[name] <= done:
             ranked.append(entry)
             done |= {name}
         else:
@@ -119,8 +129,27 @@ def combine(actions: Sequence[str], evaluate: Evaluate, *, most: int = MOST_ACTI
     )
 
 
-def saving_between(before: Outcome, after: Outcome) -> Saving:
-    """Return what ``after`` saves against ``before``, with 90 % intervals from the draws they share."""
+def _ordered(names: list[str], needs: Mapping[str, frozenset[str]]) -> list[str]:
+    """Return the names in their order, each behind those that it needs."""
+    placed: list[str] = []
+
+    def place(name: str) -> None:
+        for other in names:
+            if other in needs[name] and other not in placed:
+                place(other)
+        if name not in placed:
+            placed.append(name)
+
+    for name in names:
+        place(name)
+    return placed
+
+
+def saving_between(before: Outcome, after: Outcome, baseline_kwh: float | None = None) -> Saving:
+    """Return what ``after`` saves against ``before``, with 90 % intervals from the draws they share.
+
+    Percentages are of ``baseline_kwh`` [kWh]; None: of the energy before.
+    """
     spans: dict[str, Interval | None] = {}
     for name in QUANTITIES:
         was, is_now = getattr(before.totals, name), getattr(after.totals, name)
@@ -129,7 +158,7 @@ def saving_between(before: Outcome, after: Outcome) -> Saving:
             continue
         half = Z90 * float(np.std(before.draws[name] - after.draws[name], ddof=1))
         spans[name] = Interval(was - is_now - half, was - is_now, was - is_now + half)
-    energy = before.totals.energy_kwh
+    energy = before.totals.energy_kwh if baseline_kwh is None else baseline_kwh
     share = None
     if spans["energy_kwh"] is not None and energy:
         share = _scaled(spans["energy_kwh"], 100.0 / energy)

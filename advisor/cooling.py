@@ -19,6 +19,7 @@ import pandas as pd
 
 from advisor.plan import Plan, Problem, SolverReport
 from features.frame import FloatArray
+from features.message import say, term
 from features.operation import BoolArray, Operation
 from features.telemetry import TimeZone
 from models.site_response import SiteResponse
@@ -28,7 +29,7 @@ ROWS = 2500
 COARSE_K = 1.5
 MONTH_ROWS = 60
 LEAST_ROWS = 12
-UNTRIED = "explored range"
+UNTRIED = say("explored range")
 DEAD_BAND = 0.001
 """A month keeps the window's pair unless the gain exceeds this share of its energy [1]."""
 SUPPORT_K = 1.5
@@ -160,7 +161,13 @@ class Search:
                 today = self._extreme(self._before["inlet"], np.minimum)
                 broken = worst < np.minimum(limit.value, today) - 0.1
             if broken.any():
-                blocked = f"{limit.name} {limit.sense} {limit.value:g} °C ({limit.source})"
+                blocked = say(
+                    "{column} {sense} {limit:g} °C ({source})",
+                    column=limit.name,
+                    sense=term(limit.sense),
+                    limit=limit.value,
+                    source=limit.source,
+                )
             feasible &= ~broken
         return feasible, blocked
 
@@ -210,8 +217,10 @@ def propose(
     window = operation.between(start, end)
     window = window.rows(window.usable)
     if response is None or len(window) < LEAST_ROWS:
-        reasons = why_not or (f"only {len(window)} steps of the window are fully measured",)
-        report = SolverReport("hold", "no model of the levers", time.perf_counter() - began, problem.seed)
+        reasons = why_not or (say("only {total} steps of the window are fully measured", total=len(window)),)
+        report = SolverReport(
+            "hold", say("no model of the levers"), time.perf_counter() - began, problem.seed
+        )
         return Plan(problem, _schedule(steps, problem, {}), {}, report, reasons)
     thin = window.rows(np.arange(len(window)) % max(len(window) // ROWS, 1) == 0)
     zone = TimeZone(str(problem.options.get("zone", "unknown")))
@@ -227,14 +236,17 @@ def propose(
     moved = any(p != search.current() for p in best)
     report = SolverReport(
         "optimal" if moved else "hold",
-        "exact evaluation on a grid of explored set-points, refined around the best",
+        say("exact evaluation on a grid of explored set-points, refined around the best"),
         time.perf_counter() - began,
         problem.seed,
         0.0,
         search.evaluated,
     )
     excluded = {o.blocked_by for o in search.known.values() if o.blocked_by}
-    blocked = [f"colder, warmer or untried set-points were excluded by: {name}" for name in sorted(excluded)]
+    blocked = [
+        say("colder, warmer or untried set-points were excluded by: {name}", name=name)
+        for name in sorted(excluded)
+    ]
     objective = {"saving_kw": saving, "saving_pct": 100 * saving / base}
     broken = _broken_today(search, moved)
     if broken and not moved:
@@ -281,12 +293,19 @@ def _broken_today(search: Search, moved: bool) -> list[str]:
     kept = [p for p, o in search.known.items() if o.holds(seen)]
     if not kept:
         return [
-            f"today's set-points break {today.blocked_by}, and so does every explored one: explore colder "
-            "air in steps of 0.5 K, or raise the limit"
+            say(
+                "today's set-points break {limit}, and so does every explored one: explore colder "
+                "air in steps of 0.5 K, or raise the limit",
+                limit=today.blocked_by,
+            )
         ]
     if moved:
-        return [f"today's set-points break {today.blocked_by}; the plan keeps it"]
-    return [f"today's set-points break {today.blocked_by}; explored set-points that keep it exist"]
+        return [say("today's set-points break {limit}; the plan keeps it", limit=today.blocked_by)]
+    return [
+        say(
+            "today's set-points break {limit}; explored set-points that keep it exist", limit=today.blocked_by
+        )
+    ]
 
 
 def _binding(search: Search, best: list[Pair]) -> dict[str, str]:

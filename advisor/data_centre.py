@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from advisor.catalogue import Measure, load_limits, measures_for
+from advisor.combine import MOST_ACTIONS
 from advisor.cooling import propose, proposed_saving_pct
 from advisor.plan import Advice, Limit, Problem, Recommendation, Saving, VerifiedPlan
 from advisor.plan_table import advice_provenance, plan_table
 from advisor.ranking import recommend
 from advisor.site import LeverRange, Site
+from advisor.site_actions import has_more, together
 from advisor.verify import verify_set_points
 from features.errors import ModelError, UsageError
 from features.frame import FloatArray
 from features.issues import DataIssue
+from features.message import Message, say, term
 from features.operation import Operation, operation_of
 from features.telemetry import Telemetry
 from models.bundle import Bundle, Progress
@@ -51,40 +56,67 @@ def advise_data_centre(
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
     seed: int = 0,
+    most: int = MOST_ACTIONS,
     progress: Progress | None = None,
 ) -> Advice:
     """Advise on the set-points of one data centre; see `advisor.advise.advise`."""
     tell = progress or (lambda _label, _share: None)
     issues: list[DataIssue] = []
-    tell("problem", 0.0)
-    case = _case(telemetry, bundle, site, (start, end), seed, issues)
-    tell("searching set-points", 0.1)
+    tell(say("problem"), 0.0)
+    case = case_of(telemetry, bundle, site, (start, end), seed, issues)
+    tell(say("searching set-points"), 0.1)
     moved = case.operation.only_levers(case.what_if.levers) if case.what_if.levers else case.operation
     proposer = None if case.why_not else case.what_if.proposer
     plan = propose(proposer, moved, case.start, case.end, case.problem, why_not=case.why_not)
-    tell("verifying", 0.6)
+    tell(say("verifying"), 0.6)
     scorer = case.what_if.scorer
     verified = verify_set_points(plan, scorer, case.operation, case.site, case.pv_kw)
-    tell("ranking", 0.8)
-    country = case.site.country or None
-    known = {
-        name: tuple(
-            m.id
-            for m in measures_for(
-                "data-centre",
-                name,
-                "set_point",
-                on=telemetry.span[1].date(),
-                country=country,
-                measures=measures,
-            )
-        )
-        for name in case.problem.current
-    }
+    tell(say("ranking"), 0.8)
+
+    def cited(lever: str | None, action: str) -> tuple[str, ...]:
+        on, country = telemetry.span[1].date(), case.site.country or None
+        found = measures_for("data-centre", lever, action, on=on, country=country, measures=measures)
+        return tuple(m.id for m in found)
+
+    known = {name: cited(name, "set_point") for name in case.problem.current}
     verified, recommendations = _ranked(case, moved, verified, known)
     advice = _advice(telemetry, case, verified, recommendations, tuple(issues), bundle)
-    tell("done", 1.0)
+    if has_more(case.site):
+        tell(say("combining actions"), 0.9)
+        advice = _with_more(advice, telemetry, case, partial(cited, None), most)
+    tell(say("done"), 1.0)
     return advice
+
+
+def _with_more(
+    advice: Advice, telemetry: Telemetry, case: Case, cited: Callable[[str], tuple[str, ...]], most: int
+) -> Advice:
+    """Return the advice with the site's other actions, all of them scored as one."""
+    verified = advice.verified[0]
+    joint = together(
+        verified,
+        advice.recommendations,
+        case.operation.between(case.start, case.end),
+        case.site,
+        case.what_if.scorer,
+        telemetry,
+        cited,
+        most=most,
+        seed=case.problem.seed,
+    )
+    if joint is None:
+        return advice
+    table = advice.plan_table
+    kept = table["lever"].isin(joint.kept_levers) | bool(verified.plan.keeps)
+    return replace(
+        advice,
+        plan_table=table.assign(recommended=table["recommended"].where(kept, table["current"])),
+        recommendations=joint.recommendations,
+        baseline=joint.baseline,
+        planned=joint.planned,
+        saving=joint.saving,
+        issues=(*advice.issues, *joint.issues),
+    )
 
 
 def _ranked(
@@ -121,7 +153,7 @@ def _ranked(
     return reduced, (*again, *(e for e in entries if e.lever in doubtful))
 
 
-def _case(
+def case_of(
     telemetry: Telemetry,
     bundle: Bundle,
     site: Site | None,
@@ -129,15 +161,27 @@ def _case(
     seed: int,
     issues: list[DataIssue],
 ) -> Case:
+    """Return the decision's facts for a window (UTC); findings about the data are added to `issues`.
+
+    Raises
+    ------
+    features.errors.AdvisorError
+        See `advisor.advise.advise`.
+    """
     if not isinstance(bundle, DataCentreBundle):
         raise ModelError(
-            "E-MODEL-KIND", f"the model is one of a {bundle.card.kind}", "", "train a model on this export"
+            "E-MODEL-KIND",
+            say("the model is one of a {kind}", kind=term(bundle.card.kind)),
+            "",
+            say("train a model on this export"),
         )
     site_id = _one_site(telemetry, site)
     models, said = bundle.models_of(site_id)
     issues += said
     operation = operation_of(telemetry, site_id)
-    what_if = models.what_if or WhatIf((), {}, ("the model directory holds no what-if model for this site",))
+    what_if = models.what_if or WhatIf(
+        (), {}, (say("the model directory holds no what-if model for this site"),)
+    )
     declared = _complete(site, site_id, operation, issues)
     start, end = _window(telemetry, operation, *window)
     problem = Problem(
@@ -160,16 +204,19 @@ def _case(
 def _one_site(telemetry: Telemetry, site: Site | None) -> str:
     if site is not None and site.kind != "data-centre":
         raise UsageError(
-            "E-SITE-KIND", f"site {site.id!r} is a {site.kind}, the export a data centre", "site.toml", ""
+            "E-SITE-KIND",
+            say("site {id!r} is a {kind}, the export a data centre", id=site.id, kind=term(site.kind)),
+            "site.toml",
+            "",
         )
     if site is not None and site.id in telemetry.site_ids:
         return site.id
     if len(telemetry.site_ids) > 1:
         raise UsageError(
             "E-ADVISE-SITES",
-            f"the export holds {len(telemetry.site_ids)} sites",
-            ", ".join(telemetry.site_ids[:5]),
-            "give one site's export at a time",
+            say("the export holds {count} sites", count=len(telemetry.site_ids)),
+            Message.joined(", ", telemetry.site_ids[:5]),
+            say("give one site's export at a time"),
         )
     return telemetry.site_ids[0]
 
@@ -183,16 +230,30 @@ def _window(
         zone = telemetry.zone.tzinfo()
         raise UsageError(
             "E-WINDOW",
-            f"the window {begin.tz_convert(zone)} to {stop.tz_convert(zone)} does not lie inside the export",
-            f"the export covers {first.tz_convert(zone)} to {last.tz_convert(zone)}",
-            "choose --start and --end inside it: the plan is judged under the export's own weather and work",
+            say(
+                "the window {start} to {end} does not lie inside the export",
+                start=begin.tz_convert(zone),
+                end=stop.tz_convert(zone),
+            ),
+            say(
+                "the export covers {first} to {last}",
+                first=first.tz_convert(zone),
+                last=last.tz_convert(zone),
+            ),
+            say(
+                "choose --start and --end inside it: the plan is judged under the export's own "
+                "weather and work"
+            ),
         )
     if (begin - first) % telemetry.interval or (stop - first) % telemetry.interval:
         raise UsageError(
             "E-WINDOW",
-            f"the window does not begin and end with a step of the export ({telemetry.interval})",
+            say(
+                "the window does not begin and end with a step of the export ({interval})",
+                interval=telemetry.interval,
+            ),
             "--start, --end",
-            "choose moments at which a step of the export begins",
+            say("choose moments at which a step of the export begins"),
         )
     return begin, stop
 
@@ -206,15 +267,17 @@ def _complete(site: Site | None, site_id: str, operation: Operation, issues: lis
         if name not in declared.current
     }
     if usual:
-        said = ", ".join(f"{n} = {v:g} °C" for n, v in usual.items())
+        said = Message.joined(
+            ", ", (say("{lever} = {value:g} °C", lever=n, value=v) for n, v in usual.items())
+        )
         issues.append(
             DataIssue(
                 "D-CURRENT-ASSUMED",
                 "warning",
                 site_id,
-                f"set-points in force were not declared; most often in force: {said}",
-                "declare them under [current] in site.toml",
-                "savings count from these values",
+                say("set-points in force were not declared; most often in force: {said}", said=said),
+                say("declare them under [current] in site.toml"),
+                say("savings count from these values"),
                 0,
             )
         )
@@ -236,7 +299,12 @@ def _usual(set_points: FloatArray) -> float:
 def _limits(site: Site, issues: list[DataIssue]) -> tuple[Limit, ...]:
     standard = next(s for s in load_limits() if s.id == STANDARD)
     air = standard.equipment_class(STANDARD_CLASS).recommended.dry_bulb_c
-    source = f"{standard.issuer} {standard.year}, class {STANDARD_CLASS}, recommended"
+    source = say(
+        "{issuer} {year}, class {name}, recommended",
+        issuer=standard.issuer,
+        year=standard.year,
+        name=STANDARD_CLASS,
+    )
     own = site.limits
     if own.server_inlet_temp_c_max is None:
         issues.append(
@@ -244,9 +312,13 @@ def _limits(site: Site, issues: list[DataIssue]) -> tuple[Limit, ...]:
                 "D-LIMIT-ASSUMED",
                 "warning",
                 site.id,
-                f"no server-inlet limit was declared: {air.upper:g} °C of {source} is assumed",
-                "declare limits.server_inlet_temp_c_max in site.toml",
-                "the plan keeps the assumed limit",
+                say(
+                    "no server-inlet limit was declared: {limit:g} °C of {source} is assumed",
+                    limit=air.upper,
+                    source=source,
+                ),
+                say("declare limits.server_inlet_temp_c_max in site.toml"),
+                say("the plan keeps the assumed limit"),
             )
         )
     bounds: tuple[tuple[Literal["max", "min"], float | None, float | None], ...] = (
@@ -289,7 +361,7 @@ def _why_not(operation: Operation, what_if: WhatIf, problem: Problem) -> tuple[s
     if what_if.proposer is None:
         return what_if.reasons
     if set(what_if.levers) - set(operation.levers):
-        return ("the export lacks a set-point that the models were fitted on",)
+        return (say("the export lacks a set-point that the models were fitted on"),)
     reasons = []
     for name in what_if.levers:
         low, high, now = (
@@ -299,8 +371,14 @@ def _why_not(operation: Operation, what_if: WhatIf, problem: Problem) -> tuple[s
         )
         if not low - OUTSIDE_K <= now <= high + OUTSIDE_K:
             reasons.append(
-                f"the declared {name} of {now:g} °C was never in force (explored {low:g} to {high:g} °C): "
-                "the baseline cannot be predicted"
+                say(
+                    "the declared {name} of {now:g} °C was never in force (explored {low:g} to {high:g} "
+                    "°C): the baseline cannot be predicted",
+                    name=name,
+                    now=now,
+                    low=low,
+                    high=high,
+                )
             )
     return tuple(reasons)
 

@@ -13,6 +13,7 @@ from advisor.sleep_verify import FleetEnergy, Scale
 from features.errors import InsufficientDataError, ModelError, UsageError
 from features.frame import FeatureFrame
 from features.issues import DataIssue
+from features.message import say, term
 from features.telemetry import Telemetry
 from models.base_station import BaseStationBundle
 from models.bundle import Bundle
@@ -63,32 +64,43 @@ def case_of(
     """
     if not isinstance(bundle, BaseStationBundle):
         raise ModelError(
-            "E-MODEL-KIND", f"the model is one of a {bundle.card.kind}", "", "train a model on this export"
+            "E-MODEL-KIND",
+            say("the model is one of a {kind}", kind=term(bundle.card.kind)),
+            "",
+            say("train a model on this export"),
         )
     if site is not None and site.kind != "base-station":
         raise UsageError(
             "E-SITE-KIND",
-            f"site {site.id!r} is a {site.kind}, the export holds base stations",
+            say("site {id!r} is a {kind}, the export holds base stations", id=site.id, kind=term(site.kind)),
             "site.toml",
             "",
         )
     measured = [q for q in bundle.models if telemetry.has(q)]
     if not measured:
         raise InsufficientDataError(
-            "E-ADVISE-ENERGY", "no station's energy is measured in the export", "",
-            "add the export with the stations' energy: the effect of sleep is measured, not assumed",
-        )  # fmt: skip
+            "E-ADVISE-ENERGY",
+            say("no station's energy is measured in the export"),
+            "",
+            say("add the export with the stations' energy: the effect of sleep is measured, not assumed"),
+        )
     quantity = measured[0]
     frame, found = bundle.features(telemetry, quantity)
     issues += found
     if site is None or site.limits.prb_utilisation_max is None:
         issues.append(
             DataIssue(
-                "D-LIMIT-ASSUMED", "warning", "limits.prb_utilisation_max",
-                "no load limit for sleep was declared: the load range in which each mode was used is taken",
-                "declare limits.prb_utilisation_max in site.toml", "cells above it are not put to sleep",
+                "D-LIMIT-ASSUMED",
+                "warning",
+                "limits.prb_utilisation_max",
+                say(
+                    "no load limit for sleep was declared: the load range in which each mode was used is "
+                    "taken"
+                ),
+                say("declare limits.prb_utilisation_max in site.toml"),
+                say("cells above it are not put to sleep"),
             )
-        )  # fmt: skip
+        )
     offset = bundle.clock(telemetry, quantity).intervals
     export = Export(
         telemetry, quantity, offset, frame, cell_rows(telemetry), site, _window(telemetry, *window),
@@ -105,9 +117,9 @@ def _window(
     if not first <= begin < stop <= last:
         raise UsageError(
             "E-WINDOW",
-            f"the window {begin} to {stop} does not lie inside the export",
-            f"the export covers {first} to {last}",
-            "choose --start and --end inside it: the plan is judged under the export's own load",
+            say("the window {start} to {end} does not lie inside the export", start=begin, end=stop),
+            say("the export covers {first} to {last}", first=first, last=last),
+            say("choose --start and --end inside it: the plan is judged under the export's own load"),
         )
     return begin, stop
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from features.message import Message, say, term
 from features.schema import SCHEMA, Kind
 
 Confidence = Literal["A", "B", "C"]
@@ -97,11 +98,16 @@ class Condition(Strict):
         return _COMPARE[self.sense](float(fact), float(self.value))
 
     def __str__(self) -> str:
+        return self.said()
+
+    def said(self) -> Message:
+        """Return the condition in words."""
+        value: str = term(self.value) if isinstance(self.value, str) else f"{self.value:g}"
         if isinstance(self.value, bool):
-            value = str(self.value).lower()
-        else:
-            value = f"{self.value:g}" if isinstance(self.value, float) else self.value
-        return f"{self.fact} {'is' if self.sense == '==' else self.sense} {value}"
+            value = term(str(self.value).lower())
+        if self.sense == "==":
+            return say("{fact} is {value}", fact=term(self.fact), value=value)
+        return say("{fact} {sense} {value}", fact=term(self.fact), sense=term(self.sense), value=value)
 
 
 class Measure(Strict):
@@ -111,13 +117,13 @@ class Measure(Strict):
     ----------
     id : str
         Equal to the file's stem.
-    title, title_zh, issuer, document, document_zh, jurisdiction : str
-        ``jurisdiction`` is an ISO 3166 code, ``EU`` or ``INT``.
+    title, title_zh, issuer, issuer_zh, document, document_zh, jurisdiction : str
+        ``..._zh`` are the same in Chinese. ``jurisdiction`` is an ISO 3166 code, ``EU`` or ``INT``.
     applies_to : tuple of {"data-centre", "base-station"}
     force : str
         What kind of measure it is: ``mandatory``, ``target``, ``eligibility``, ``price``,
         ``reporting``, ``voluntary`` or ``metric``.
-    requirement : str
+    requirement, requirement_zh : str
         One sentence in our own words.
     kpi, sense, threshold : str, str, float, or None
         The number that the source states, ``kpi sense threshold`` [unit of the KPI; ratios 1];
@@ -134,7 +140,7 @@ class Measure(Strict):
     confidence : {"A", "B", "C"}
         A: read in a text that reproduces the official one; B: one secondary source; C: recalled.
     sources : tuple of Source
-    notes : str
+    notes, notes_zh : str
         What is doubtful.
     """
 
@@ -142,12 +148,14 @@ class Measure(Strict):
     title: Text
     title_zh: Text
     issuer: Text
+    issuer_zh: str = ""
     document: Text
     document_zh: str = ""
     jurisdiction: Annotated[str, Field(pattern=r"^([A-Z]{2}|INT)$")]
     applies_to: Annotated[tuple[Kind, ...], Field(min_length=1)]
     force: Force
     requirement: Text
+    requirement_zh: str = ""
     kpi: str | None = None
     sense: Literal["<", "<=", ">", ">="] | None = None
     threshold: float | None = None
@@ -160,6 +168,7 @@ class Measure(Strict):
     confidence: Confidence
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     notes: str = ""
+    notes_zh: str = ""
 
     @field_validator("levers")
     @classmethod
@@ -230,20 +239,27 @@ def judge(measure: Measure, facts: Mapping[str, Fact], *, on: date | None = None
     outside = _does_not_apply(measure, facts, on)
     if outside:
         return Judgement("does not apply", outside)
-    unknown = [str(c) for c in measure.conditions if c.holds(facts.get(c.fact)) is None]
+    unknown = [c.said() for c in measure.conditions if c.holds(facts.get(c.fact)) is None]
     if unknown:
-        return Judgement("cannot be judged", f"unknown whether {' and '.join(unknown)}")
+        reason = say("unknown whether {conditions}", conditions=Message.joined(" and ", unknown))
+        return Judgement("cannot be judged", reason)
     if measure.kpi is None or measure.sense is None or measure.threshold is None:
-        return Judgement("cannot be judged", "the source states no number")
+        return Judgement("cannot be judged", say("the source states no number"))
     value = facts.get(measure.kpi)
     if value is None:
-        return Judgement("cannot be judged", f"{measure.kpi} is unknown")
+        return Judgement("cannot be judged", say("{kpi} is unknown", kpi=term(measure.kpi)))
     if isinstance(value, str) or math.isnan(value):
         raise ValueError(f"{measure.kpi} must be a number or None, not {value!r}")
     met = _COMPARE[measure.sense](float(value), measure.threshold)
-    reason = f"{measure.kpi} is {float(value):.4g}, required {measure.sense} {measure.threshold:g}"
+    reason = say(
+        "{kpi} is {value:.4g}, required {sense} {threshold:g}",
+        kpi=term(measure.kpi),
+        value=float(value),
+        sense=term(measure.sense),
+        threshold=measure.threshold,
+    )
     if on is not None and measure.state(on) == "last published target":
-        reason += f" (last published target, valid to {measure.valid_to})"
+        reason = say("{reason} (last published target, valid to {day})", reason=reason, day=measure.valid_to)
     return Judgement("met" if met else "not met", reason)
 
 
@@ -251,10 +267,15 @@ def _does_not_apply(measure: Measure, facts: Mapping[str, Fact], on: date | None
     """Return why a measure does not concern a site; empty where nothing known speaks against it."""
     kind, country = facts.get("kind"), facts.get("country")
     if kind is not None and kind not in measure.applies_to:
-        return f"it concerns {' and '.join(measure.applies_to)}, not {kind}"
+        kinds = Message.joined(" and ", map(term, measure.applies_to))
+        return say("it concerns {kinds}, not {kind}", kinds=kinds, kind=term(str(kind)))
     if isinstance(country, str) and not measure.concerns(country):
-        return f"it holds in {measure.jurisdiction}, not in {country}"
+        return say(
+            "it holds in {where}, not in {country}", where=term(measure.jurisdiction), country=term(country)
+        )
     if on is not None and measure.state(on) == "not yet in force":
-        return f"in force from {measure.valid_from}"
-    failed = [str(c) for c in measure.conditions if c.holds(facts.get(c.fact)) is False]
-    return f"it applies only where {' and '.join(failed)}" if failed else ""
+        return say("in force from {day}", day=measure.valid_from)
+    failed = [c.said() for c in measure.conditions if c.holds(facts.get(c.fact)) is False]
+    if not failed:
+        return ""
+    return say("it applies only where {conditions}", conditions=Message.joined(" and ", failed))

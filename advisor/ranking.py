@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 
 from advisor.plan import Interval, Recommendation, Saving, Verdict, VerifiedPlan
+from features.message import Message, say
 from features.schema import SCHEMA
 from features.telemetry import TimeZone
 
 NAMES = {
-    "zone_set_point_c": "room (cold-aisle) set-point",
-    "supply_air_set_point_c": "supply-air set-point",
-    "chilled_water_set_point_c": "chilled-water set-point",
+    "zone_set_point_c": say("room (cold-aisle) set-point"),
+    "supply_air_set_point_c": say("supply-air set-point"),
+    "chilled_water_set_point_c": say("chilled-water set-point"),
 }
-PARTS = {"it": "IT side", "cooling": "cooling", "power_chain": "power chain"}
-EXPIRY = "one year after the end of the data, or as soon as servers, cooling plant or limits change"
+PARTS = {"it": say("IT side"), "cooling": say("cooling"), "power_chain": say("power chain")}
+EXPIRY = say("one year after the end of the data, or as soon as servers, cooling plant or limits change")
 
 Rescore = Callable[[pd.DataFrame], VerifiedPlan]
 
@@ -118,28 +119,43 @@ def _sentence(name: str, rows: pd.DataFrame, unit: str, zone: object) -> str:
     current = rows["current"].iloc[0]
     values = rows["recommended"].to_numpy()
     if len(np.unique(values)) == 1:
-        return f"Set the {name} from {current:g} {unit} to {values[0]:g} {unit}"
+        return say(
+            "Set the {name} from {current:g} {unit} to {value:g} {unit}",
+            name=name,
+            current=current,
+            unit=unit,
+            value=values[0],
+        )
     local = pd.DatetimeIndex(rows["timestamp"]).tz_convert(TimeZone(str(zone)).tzinfo())
     steps = pd.Series(values, index=local.strftime("%Y-%m")).groupby(level=0).first()
     changed = steps[steps.ne(steps.shift())]
-    parts = [f"{value:g} {unit} from {month}" for month, value in changed.items()]
-    return f"Set the {name} from {current:g} {unit} to " + ", ".join(parts)
+    parts = [
+        say("{value:g} {unit} from {month}", value=value, unit=unit, month=month)
+        for month, value in changed.items()
+    ]
+    return say(
+        "Set the {name} from {current:g} {unit} to {steps}",
+        name=name,
+        current=current,
+        unit=unit,
+        steps=Message.joined(", ", parts),
+    )
 
 
 def _binding(verified: VerifiedPlan, lever: str, rows: pd.DataFrame) -> str:
     candidates = verified.plan.problem.candidates.get(lever, ())
     values = rows["recommended"]
     at_edge = [
-        f"{side} end of the permitted and explored range ({edge:g} °C)"
+        say("{side} end of the permitted and explored range ({edge:g} °C)", side=side, edge=edge)
         for side, edge, hit in (
-            ("lower", min(candidates, default=np.nan), values.min() <= min(candidates, default=-np.inf)),
-            ("upper", max(candidates, default=np.nan), values.max() >= max(candidates, default=np.inf)),
+            (say("lower"), min(candidates, default=np.nan), values.min() <= min(candidates, default=-np.inf)),
+            (say("upper"), max(candidates, default=np.nan), values.max() >= max(candidates, default=np.inf)),
         )
         if hit
     ]
     if lever in verified.plan.binding:
         return verified.plan.binding[lever]
-    return "; ".join(at_edge) or "none: the optimum lies inside the range"
+    return Message.joined("; ", at_edge) or say("none: the optimum lies inside the range")
 
 
 def _reasons(verified: VerifiedPlan) -> tuple[str, ...]:
@@ -147,28 +163,53 @@ def _reasons(verified: VerifiedPlan) -> tuple[str, ...]:
     energy = verified.baseline.energy_kwh or 0.0
     reasons = []
     if verified.plan.keeps:
-        reasons.append(f"the set-points in force break a limit that this plan keeps: {verified.plan.keeps}")
+        reasons.append(
+            say(
+                "the set-points in force break a limit that this plan keeps: {limit}",
+                limit=verified.plan.keeps,
+            )
+        )
     before, after = verified.baseline.pue, verified.planned.pue
     if before is not None and after is not None and after > before + 5e-4:
         reasons.append(
-            f"PUE rises from {before:.3f} to {after:.3f} although total energy falls: servers use less power "
-            "in cooler air, and PUE does not see that"
+            say(
+                "PUE rises from {before:.3f} to {after:.3f} although total energy falls: servers use "
+                "less power in cooler air, and PUE does not see that",
+                before=before,
+                after=after,
+            )
         )
     if energy and parts:
         shares = {name: 100 * value / energy for name, value in parts.items()}
         reasons.append(
-            "saving by part, in % of facility energy: "
-            + ", ".join(f"{label} {shares[name]:+.2f}" for name, label in PARTS.items())
+            say(
+                "saving by part, in % of facility energy: {parts}",
+                parts=Message.joined(
+                    ", ",
+                    (say("{part} {share:+.2f}", part=label, share=shares[n]) for n, label in PARTS.items()),
+                ),
+            )
         )
     if verified.proposer_saving_pct is not None and verified.scorer_saving_pct is not None:
         reasons.append(
-            f"two models on different weeks agree on the direction: {verified.proposer_saving_pct:.2f} % "
-            f"(proposed) and {verified.scorer_saving_pct:.2f} % (scored)"
+            say(
+                "two models on different weeks agree on the direction: {proposed:.2f} % (proposed) "
+                "and {scored:.2f} % (scored)",
+                proposed=verified.proposer_saving_pct,
+                scored=verified.scorer_saving_pct,
+            )
             if verified.proposer_saving_pct * verified.scorer_saving_pct > 0
-            else f"the models disagree: {verified.proposer_saving_pct:.2f} % (proposed), "
-            f"{verified.scorer_saving_pct:.2f} % (scored)"
+            else say(
+                "the models disagree: {proposed:.2f} % (proposed), {scored:.2f} % (scored)",
+                proposed=verified.proposer_saving_pct,
+                scored=verified.scorer_saving_pct,
+            )
         )
-    reasons.extend(f"check failed: {c.name} ({c.note})" for c in verified.checks if not c.passed)
+    reasons.extend(
+        say("check failed: {name} ({note})", name=c.name, note=c.note)
+        for c in verified.checks
+        if not c.passed
+    )
     return (*reasons, *verified.notes)
 
 
@@ -181,10 +222,15 @@ def _confidence(verdict: Verdict, saving: Saving) -> Literal["high", "medium", "
 
 def _rollback(verified: VerifiedPlan) -> str:
     limit = next((x for x in verified.plan.problem.limits if x.sense == "max"), None)
-    bound = f"the hottest server inlet stays above {limit.value - 0.5:g} °C for 15 min, or " if limit else ""
-    return (
-        f"Return to the current set-points if {bound}facility energy per day rises above the baseline's "
-        "for three days"
+    if limit is None:
+        return say(
+            "Return to the current set-points if facility energy per day rises above the baseline's for "
+            "three days"
+        )
+    return say(
+        "Return to the current set-points if the hottest server inlet stays above {limit:g} °C for 15 min, "
+        "or facility energy per day rises above the baseline's for three days",
+        limit=limit.value - 0.5,
     )
 
 
@@ -197,24 +243,26 @@ def _hold(
     unidentified = [e for e in evidence if "cannot be told" in e or "never moved" in e]
     advice = (
         (
-            "to learn an effect, move the lever by at least 0.5 K a dozen times, independently of the "
-            "weather and within limits",
+            say(
+                "to learn an effect, move the lever by at least 0.5 K a dozen times, independently "
+                "of the weather and within limits"
+            ),
         )
         if unidentified
-        else ("no explored set-point saves energy with certainty",)
+        else (say("no explored set-point saves energy with certainty"),)
     )
     return Recommendation(
         id=f"{verified.plan.problem.site_id}:hold",
-        action="Keep the current set-points",
+        action=say("Keep the current set-points"),
         lever=lever,
         measures=measures[lever],
         saving=saving,
         saving_after_higher_ranked=saving,
-        binding_limit="; ".join(verified.plan.conflicts) or "none",
+        binding_limit=Message.joined("; ", verified.plan.conflicts) or say("none"),
         reasons=(*dict.fromkeys((*verified.plan.conflicts, *advice)),),
         evidence=evidence,
         verdict="hold",
         confidence="low" if unidentified else "medium",
-        rollback_trigger="none: nothing is changed",
+        rollback_trigger=say("none: nothing is changed"),
         expiry=EXPIRY,
     )

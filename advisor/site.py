@@ -12,8 +12,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from advisor.assets import Battery, NotNegative, Positive, Pv, Share, Strict, Workload
-from advisor.servers import ServerGroup
+from advisor.servers import HardwarePrices, ServerGroup
 from features.errors import SiteFileError
+from features.message import say
 from features.schema import SCHEMA
 from features.telemetry import TimeZone
 
@@ -87,7 +88,7 @@ class Site(Strict):
         Levers that may be moved, canonical name -> `LeverRange`.
     energy_unit_kwh : float or None
         kWh per unit of relative energy; without it base-station savings stay in %.
-    pv, battery, workload, servers
+    pv, battery, workload, servers, hardware_prices
         What the site owns besides its cooling; see `advisor.assets` and `advisor.servers`.
 
     Raises
@@ -117,6 +118,7 @@ class Site(Strict):
     battery: Battery | None = None
     workload: Workload | None = None
     servers: tuple[ServerGroup, ...] = ()
+    hardware_prices: HardwarePrices | None = None
     assumed: tuple[str, ...] = ()
 
     @field_validator("time_zone")
@@ -165,16 +167,19 @@ def read_site(path: Path) -> Site:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SiteFileError(
-            "E-SITE-FILE", "there is no such site file", str(path), "give the path of a site.toml"
+            "E-SITE-FILE", say("there is no such site file"), str(path), say("give the path of a site.toml")
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SiteFileError(
-            "E-SITE-TOML", f"not readable as TOML: {error}", str(path), "correct the file"
+            "E-SITE-TOML",
+            say("not readable as TOML: {error}", error=error),
+            str(path),
+            say("correct the file"),
         ) from None
     try:
         return Site.model_validate(raw)
     except ValidationError as error:
         lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise SiteFileError(
-            "E-SITE-KEY", lines, str(path), "correct these keys; see README, section site.toml"
+            "E-SITE-KEY", lines, str(path), say("correct these keys; see README, section site.toml")
         ) from None

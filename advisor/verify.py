@@ -12,6 +12,7 @@ import pandas as pd
 from advisor.plan import Check, Interval, Limit, Plan, Saving, Totals, Verdict, VerifiedPlan
 from advisor.site import Site
 from features.frame import FloatArray
+from features.message import Message, say, term
 from features.operation import BoolArray, Operation
 from models.site_scorer import Scored, SiteScorer
 
@@ -188,16 +189,38 @@ def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
         values = rows["recommended"].to_numpy(dtype=np.float64)
         moved = values[values != rows["current"].to_numpy(dtype=np.float64)]
         complete = bool(np.isfinite(values).all()) and _covers(plan, rows["timestamp"], operation.hours)
-        checks.append(Check(f"{lever}: one value per step", complete, None, None, f"{len(values)} steps"))
+        checks.append(
+            Check(
+                say("{lever}: one value per step", lever=lever),
+                complete,
+                None,
+                None,
+                say("{count} steps", count=len(values)),
+            )
+        )
         if not len(moved):
             continue
         if site.levers and lever not in site.levers:
-            checks.append(Check(f"{lever}: declared range", False, None, None, "not a permitted lever"))
+            checks.append(
+                Check(
+                    say("{lever}: declared range", lever=lever),
+                    False,
+                    None,
+                    None,
+                    say("not a permitted lever"),
+                )
+            )
         if lever in site.levers:
             low, high = site.levers[lever].lower, site.levers[lever].upper
             ok = bool((moved >= low - 1e-9).all() and (moved <= high + 1e-9).all())
             checks.append(
-                Check(f"{lever}: declared range", ok, float(moved.max()), high, f"{low:g} to {high:g} °C")
+                Check(
+                    say("{lever}: declared range", lever=lever),
+                    ok,
+                    float(moved.max()),
+                    high,
+                    say("{low:g} to {high:g} °C", low=low, high=high),
+                )
             )
         seen = (
             operation.levers[lever][np.isfinite(operation.levers[lever])]
@@ -205,8 +228,14 @@ def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
             else moved[:0]
         )
         ok = len(seen) > 0 and moved.min() >= seen.min() - 1e-9 and moved.max() <= seen.max() + 1e-9
-        note = f"explored {seen.min():g} to {seen.max():g} °C" if len(seen) else "never explored"
-        checks.append(Check(f"{lever}: explored range", bool(ok), float(moved.max()), None, note))
+        note = (
+            say("explored {low:g} to {high:g} °C", low=seen.min(), high=seen.max())
+            if len(seen)
+            else say("never explored")
+        )
+        checks.append(
+            Check(say("{lever}: explored range", lever=lever), bool(ok), float(moved.max()), None, note)
+        )
     return checks
 
 
@@ -225,13 +254,13 @@ def _inlet_check(
     site: Site,
 ) -> Check:
     """Compare what the hottest inlet sensor showed near the planned set-points with the limit."""
-    name = f"{limit.name} {limit.sense} {limit.value:g} °C"
+    name = say("{column} {sense} {limit:g} °C", column=limit.name, sense=term(limit.sense), limit=limit.value)
     air = operation.air_lever
     if limit.name != "server_inlet_temp_c" or not planned:
-        return Check(name, True, None, limit.value, "nothing is moved that it guards")
+        return Check(name, True, None, limit.value, say("nothing is moved that it guards"))
     if operation.inlet_c is None:
         warmer = air in planned and bool((planned[air] > current[air]).any())
-        note = "no inlet sensor: a warmer aisle would not be seen" if warmer else "no inlet sensor"
+        note = say("no inlet sensor: a warmer aisle would not be seen") if warmer else say("no inlet sensor")
         return Check(name, not (warmer and limit.sense == "max"), None, limit.value, note)
     # the inlet follows the air set-point; without one its level near the planned set-points counts
     guide = air if air is not None and air in planned else next(iter(planned))
@@ -248,7 +277,17 @@ def _inlet_check(
         chosen = beside if beside.sum() >= LEAST_STEPS else near
         if chosen.sum() < LEAST_STEPS:
             return Check(
-                name, False, None, limit.value, f"fewer than {LEAST_STEPS} steps were measured near {target}"
+                name,
+                False,
+                None,
+                limit.value,
+                say(
+                    "fewer than {least} steps were measured near {target}",
+                    least=LEAST_STEPS,
+                    target=Message.joined(
+                        ", ", (say("{lever} = {value:g} °C", lever=n, value=v) for n, v in target.items())
+                    ),
+                ),
             )
         shift = target[air] - operation.levers[air][chosen] if guide == air else 0.0
         expected = operation.inlet_c[chosen] + shift
@@ -257,12 +296,18 @@ def _inlet_check(
     if limit.sense == "max":
         extreme = max(worst) + error
         return Check(
-            name, extreme <= limit.value + 1e-9, extreme, limit.value, f"sensor error {error:g} K added"
+            name,
+            extreme <= limit.value + 1e-9,
+            extreme,
+            limit.value,
+            say("sensor error {error:g} K added", error=error),
         )
     today = float(operation.inlet_c[known].min())
     extreme = min(worst)
     ok = extreme >= min(limit.value, today) - 0.5
-    return Check(name, ok, extreme, limit.value, f"the export itself went down to {today:.1f} °C")
+    return Check(
+        name, ok, extreme, limit.value, say("the export itself went down to {today:.1f} °C", today=today)
+    )
 
 
 def _settled(operation: Operation) -> BoolArray:
@@ -285,17 +330,25 @@ def _balance_checks(scored: Scored, window: Operation) -> list[Check]:
     share = float(known.mean())
     return [
         Check(
-            "facility power covers IT power",
+            say("facility power covers IT power"),
             bool((pue >= 1.0).all()),
             float(pue.min()),
             1.0,
-            "PUE of every day",
+            say("PUE of every day"),
         ),
         Check(
-            "saving = sum of its parts", gap <= 1e-6 * float(scored.baseline_kw[known].mean()), gap, 0.0, "kW"
+            say("saving = sum of its parts"),
+            gap <= 1e-6 * float(scored.baseline_kw[known].mean()),
+            gap,
+            0.0,
+            "kW",
         ),
         Check(
-            "steps measured in the window", share >= 0.5, share, 0.5, f"{int(known.sum())} of {len(window)}"
+            say("steps measured in the window"),
+            share >= 0.5,
+            share,
+            0.5,
+            say("{known} of {total}", known=int(known.sum()), total=len(window)),
         ),
     ]
 
@@ -304,25 +357,33 @@ def _plausible(share: Interval, scored: Scored, claimed: float) -> Check:
     """Refuse what no mechanism in the site's own data carries."""
     it, rest = scored.parts_kw["it"], scored.parts_kw["cooling"] + scored.parts_kw["power_chain"]
     mechanism = (
-        "IT power falls with air temperature" if it > rest else "cooling needs less at these set-points"
+        say("IT power falls with air temperature")
+        if it > rest
+        else say("cooling needs less at these set-points")
     )
     shown = share.point <= MECHANISM_PCT or share.lower > 0
     largest = max(share.point, claimed)
     ok = largest <= IMPOSSIBLE_PCT and shown
     note = (
-        f"mechanism in the data: {mechanism}"
+        say("mechanism in the data: {mechanism}", mechanism=mechanism)
         if share.point > MECHANISM_PCT
-        else "small enough to need no special mechanism"
+        else say("small enough to need no special mechanism")
     )
-    return Check("plausible saving", ok, largest, IMPOSSIBLE_PCT, note)
+    return Check(say("plausible saving"), ok, largest, IMPOSSIBLE_PCT, note)
 
 
 def _notes(measured: BoolArray, pv_kw: FloatArray | None) -> tuple[str, ...]:
     notes = []
     missing = int((~measured).sum())
     if missing:
-        notes.append(f"{missing} of {len(measured)} steps were not fully measured: totals leave them out")
+        notes.append(
+            say(
+                "{missing} of {total} steps were not fully measured: totals leave them out",
+                missing=missing,
+                total=len(measured),
+            )
+        )
     dark = 0 if pv_kw is None else int(np.isnan(pv_kw[measured]).sum())
     if dark:
-        notes.append(f"own generation is unknown in {dark} steps and counted as none there")
+        notes.append(say("own generation is unknown in {count} steps and counted as none there", count=dark))
     return tuple(notes)

@@ -79,6 +79,20 @@ def test_at_most_so_many_and_nothing_that_adds_nothing() -> None:
     assert len(either.left_out) == 1
 
 
+def test_what_an_action_needs_comes_first_and_is_missed_when_left_out() -> None:
+    gains = {"off": 5.0, "replace": 50.0, "pv": 20.0}
+    needs = {"replace": frozenset({"off"})}
+
+    def evaluate(done: frozenset[str]) -> Outcome:
+        return outcome(100.0 - sum(gains[n] for n in done))
+
+    found = combine(list(gains), evaluate, needs=needs)
+    assert [r.id for r in found.ranked] == ["off", "replace", "pv"]
+    useless = combine(list(gains), lambda done: evaluate(done - {"off"}), needs=needs)
+    assert [r.id for r in useless.ranked] == ["pv"]
+    assert {r.id for r in useless.left_out} == {"off", "replace"}
+
+
 def test_no_action_saves_nothing() -> None:
     found = combine([], lambda _done: outcome(100.0))
     assert found == Combination((), Totals(energy_kwh=100.0), Totals(energy_kwh=100.0), found.total)
