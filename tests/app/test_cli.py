@@ -18,7 +18,10 @@ from app.cli import main
 from features.errors import DataError, PlanError
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = {"demo", "check", "train", "backtest", "predict", "advise", "measures", "doctor"}
+VERBS = {
+    "demo", "check", "train", "backtest", "predict", "advise", "plan", "score", "report", "serve", "measures",
+    "doctor",
+}  # fmt: skip
 
 
 def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

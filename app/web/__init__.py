@@ -1,0 +1,1 @@
+"""The Panel app: pages over one site, state per session, Chinese and English."""
