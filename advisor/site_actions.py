@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from advisor.chip_catalogue import load_hardware
-from advisor.chips import ChipAction, ChipPlan, plan_chips
+from advisor.chips import ChipPlan, plan_chips
 from advisor.combine import Ranked, combine
 from advisor.marginal import Marginal, marginal_of
 from advisor.plan import Recommendation, Saving, Totals, VerifiedPlan
@@ -126,8 +126,7 @@ def together(
     combined = combine(names, energy.outcome, most=most, needs=_needs(chips, energy, names))
     if combined.left_out:
         issues.append(_left_out(combined.left_out, site.id, chips))
-    servers = {} if chips is None else {a.id: a for a in chips.actions}
-    ranked = tuple(_entry(r, entries, servers, energy, site, cited) for r in combined.ranked)
+    ranked = tuple(_entry(r, entries, chips, energy, site, cited) for r in combined.ranked)
     doubtful = tuple(e for e in entries if e.verdict != "supported" and (e.verdict != "hold" or not ranked))
     return Together(
         (*ranked, *doubtful),
@@ -325,7 +324,7 @@ def _left_out(left: tuple[Ranked, ...], site_id: str, chips: ChipPlan | None) ->
 def _entry(
     ranked: Ranked,
     entries: tuple[Recommendation, ...],
-    servers: dict[str, ChipAction],
+    chips: ChipPlan | None,
     energy: SiteEnergy,
     site: Site,
     cited: Callable[[str], tuple[str, ...]],
@@ -334,6 +333,6 @@ def _entry(
         lever = ranked.id.removeprefix("set:")
         entry = next(e for e in entries if e.lever == lever)
         return replace(entry, saving=ranked.alone, saving_after_higher_ranked=ranked.after)
-    if ranked.id in servers:
-        return servers_entry(servers[ranked.id], ranked, energy, site, cited)
+    if chips is not None and ranked.id in energy.servers:
+        return servers_entry(chips, ranked, energy, site, cited)
     return asset_entry(ranked, energy, site, cited)

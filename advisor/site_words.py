@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from advisor.chips import ChipAction, payback
+from advisor.chips import ChipAction, ChipPlan, payback
 from advisor.combine import Ranked
 from advisor.plan import Interval, Recommendation, Saving, Verdict
 from advisor.site import Site
@@ -14,6 +14,7 @@ from features.message import Message, say
 HOURS_PER_YEAR = 8766.0
 LEAST_YEAR_SHARE = 0.95
 """Money per year is told only from a window that covers the seasons [1]."""
+MOST_BESIDE = 3
 ANSWERS = {
     "switch off": "consolidation",
     "consolidate": "consolidation",
@@ -30,20 +31,22 @@ Cited = Callable[[str], tuple[str, ...]]
 
 
 def servers_entry(
-    action: ChipAction, ranked: Ranked, energy: SiteEnergy, site: Site, cited: Cited
+    plan: ChipPlan, ranked: Ranked, energy: SiteEnergy, site: Site, cited: Cited
 ) -> Recommendation:
     """Return the recommendation of one action on servers.
 
     Parameters
     ----------
-    action : ChipAction
+    plan : ChipPlan
+        Holds the action, and what was looked at beside it.
     ranked : Ranked
-        Its savings at the site's facility meter.
+        The action's savings at the site's facility meter.
     energy : SiteEnergy
     site : Site
     cited : callable
         Word of `advisor.measure.ACTIONS` -> ids of measures.
     """
+    action = next(a for a in plan.actions if a.id == ranked.id)
     after = ranked.after.energy_kwh
     hours = energy.window.hours * len(energy.window)
     factor = 1.0 if after is None else after.point / (action.it_saving_kw.point * hours)
@@ -79,7 +82,10 @@ def servers_entry(
             ),
             *told.sentences(),
         ),
-        evidence=tuple(say("source: {source}", source=s) for s in action.sources),
+        evidence=(
+            *_beside(plan, action),
+            *(say("source: {source}", source=s) for s in action.sources),
+        ),
         verdict=verdict,
         confidence="low" if action.tag.startswith("C") or verdict != "supported" else "medium",
         rollback_trigger=say(
@@ -89,6 +95,23 @@ def servers_entry(
         expiry=EXPIRY,
         cost=cost,
         payback_years=None if told.money_years is None else told.money_years.point,
+    )
+
+
+def _beside(plan: ChipPlan, action: ChipAction) -> tuple[Message, ...]:
+    """Return what was looked at for the same servers and is not advised, or only shown."""
+    rejected = [x for x in plan.rejected if x.pool == action.pool]
+    shown = [x for x in plan.purchases if x.pool == action.pool]
+    return (
+        *(say("not advised: {what} ({why})", what=x.sentence, why=x.reason) for x in rejected[:MOST_BESIDE]),
+        *(
+            say(
+                "possible, but not decided without a budget: {what} (IT power {kw:.1f} kW lower)",
+                what=x.sentence,
+                kw=x.it_saving_kw.point,
+            )
+            for x in shown[:1]
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from features.errors import AdvisorError, UsageError
 if TYPE_CHECKING:
     from app.service.outcome import Outcome
     from app.service.reading import Exports
+    from app.service.serve import Serving
 
     Done = tuple[Outcome, Callable[[], str]]
     """An outcome and how to put it in words."""
@@ -50,7 +51,39 @@ def _demo(args: argparse.Namespace) -> Done:
 
     with shown("demo") as progress:
         outcome = demo(args.out, seed=args.seed, progress=progress)
+    if args.serve:
+        sys.stderr.write(f"{text.demo(outcome)}\n\n")
+        _run_server(args.out, args.port)
     return outcome, lambda: text.demo(outcome)
+
+
+def _serve(args: argparse.Namespace) -> Done:
+    outcome = _run_server(args.data, args.port)
+    return outcome, lambda: "The server has stopped."
+
+
+def _run_server(data: Path | None, port: int) -> Serving:
+    """Serve until interrupted; where to open it is said before."""
+    from app.service.serve import serve
+
+    serving = serve(data, port=port)
+    sys.stderr.write(f"Open {serving.url} in a browser on this machine. Ctrl-C ends it.\n")
+    sys.stderr.flush()
+    serving.run()
+    return serving
+
+
+def _report_again(args: argparse.Namespace) -> Done:
+    from app import text
+    from app.progress import shown
+    from app.service.report import report
+
+    with shown("report") as progress:
+        outcome = report(
+            _exports(args), model=args.model, site_file=args.site, start=args.start, end=args.end,
+            out=args.out, seed=args.seed, progress=progress,
+        )  # fmt: skip
+    return outcome, lambda: text.files_text((outcome.file,))
 
 
 def _check(args: argparse.Namespace) -> Done:
@@ -112,9 +145,20 @@ def _advise(args: argparse.Namespace) -> Done:
             end=args.end,
             out=args.out,
             seed=args.seed,
+            most=args.actions,
             progress=progress,
         )
     return outcome, lambda: text.advise(outcome)
+
+
+def _plan(args: argparse.Namespace) -> Done:
+    from app import text_plan
+    from app.progress import shown
+    from app.service.plan import plan_folder
+
+    with shown("plan") as progress:
+        outcome = plan_folder(args.folder, out=args.out, points=args.points, progress=progress)
+    return outcome, lambda: text_plan.plan(outcome)
 
 
 def _measures(args: argparse.Namespace) -> Done:
@@ -123,6 +167,24 @@ def _measures(args: argparse.Namespace) -> Done:
 
     outcome = list_measures(args.id)
     return outcome, lambda: text.measures(outcome, whole=args.id is not None)
+
+
+def _score(args: argparse.Namespace) -> Done:
+    from app import score_text
+    from app.progress import shown
+    from app.service.score import score
+
+    with shown("score") as progress:
+        outcome = score(
+            sites=args.sites,
+            model=args.model,
+            store=args.store,
+            as_of=args.as_of,
+            workers=args.workers,
+            scheduler=args.scheduler,
+            progress=progress,
+        )
+    return outcome, lambda: score_text.score(outcome)
 
 
 def _doctor(args: argparse.Namespace) -> Done:
@@ -135,13 +197,20 @@ def _doctor(args: argparse.Namespace) -> Done:
 
 
 # -- the parser ----------------------------------------------------------------------------------
+def _count(text: str) -> int:
+    count = _trials(text)
+    if count == 0:
+        raise argparse.ArgumentTypeError("at least one")
+    return count
+
+
 def _trials(text: str) -> int:
     try:
         trials = int(text)
     except ValueError:
         trials = -1
     if trials < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of trials (0, 1, 2, ...)")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count (0, 1, 2, ...)")
     return trials
 
 
@@ -163,6 +232,20 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("advisor-demo"), metavar="DIR", help="default: ./advisor-demo"
     )
     _add_seed(demo, 7)
+    demo.add_argument("--serve", action="store_true", help="open the app on the samples afterwards")
+    _add_port(demo)
+    serve = _verb(verbs, "serve", _serve, "the app, on this machine only")
+    serve.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder as advisor demo leaves it (default ./advisor-demo)"
+    )
+    _add_port(serve)
+    _add_score(verbs)
+    plan = _verb(verbs, "plan", _plan, "plan many sites together: work in time and space, storage, purchase")
+    plan.add_argument("folder", type=Path, metavar="PORTFOLIO_DIR", help="holds portfolio.toml")
+    plan.add_argument("--out", type=Path, required=True, metavar="DIR")
+    plan.add_argument(
+        "--points", type=_trials, default=9, metavar="N", help="points of the front (default 9; 0: none)"
+    )
     measures = _verb(verbs, "measures", _measures, "the catalogue of official measures")
     measures.add_argument("id", nargs="?", metavar="ID", help="show one measure in full")
     _verb(verbs, "doctor", _doctor, "is this installation sound?")
@@ -197,12 +280,52 @@ def _add_exports_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     )
 
     advise = _reader(verbs, "advise", _advise, "plan, verify, rank actions, and write the report")
-    advise.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
-    advise.add_argument("--site", type=Path, metavar="FILE.toml", help="what the site declares")
-    advise.add_argument("--start", metavar="T", help="first moment; without offset: local time of the site")
-    advise.add_argument("--end", metavar="T", help="end, exclusive")
+    _add_advice(advise)
     advise.add_argument("--out", type=Path, required=True, metavar="DIR")
+    advise.add_argument(
+        "--actions", type=_count, default=5, metavar="N", help="at most so many actions (default 5)"
+    )
     _add_seed(advise)
+
+    report = _reader(verbs, "report", _report_again, "the report of an advice alone, as one HTML file")
+    _add_advice(report)
+    report.add_argument("--out", type=Path, required=True, metavar="FILE.html")
+    _add_seed(report)
+
+
+def _add_advice(verb: argparse.ArgumentParser) -> None:
+    """Add what advice is made from."""
+    verb.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
+    verb.add_argument("--site", type=Path, metavar="FILE.toml", help="what the site declares")
+    verb.add_argument("--start", metavar="T", help="first moment; without offset: local time of the site")
+    verb.add_argument("--end", metavar="T", help="end, exclusive")
+
+
+def _add_port(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--port", type=_port, default=5006, metavar="N", help="default 5006; 0: any free one")
+
+
+def _port(text: str) -> int:
+    port = _trials(text)
+    if port > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return port
+
+
+def _add_score(verbs: argparse._SubParsersAction[_Parser]) -> None:
+    says = "the nightly batch: predictions, anomalies, plans and a ranking of every site of a folder"
+    score = _verb(verbs, "score", _score, says)
+    score.add_argument("--sites", required=True, metavar="URI", help="folder of sites, a sub-folder each")
+    score.add_argument(
+        "--model", type=Path, required=True, metavar="MODEL_DIR",
+        help="one model directory, or a folder of them by site id or by kind",
+    )  # fmt: skip
+    score.add_argument("--store", required=True, metavar="URI", help="folder of the results' Delta tables")
+    score.add_argument(
+        "--as-of", required=True, metavar="DATE", help="today of the run; what comes after it is unknown"
+    )
+    score.add_argument("--workers", type=_count, metavar="N", help="processes (default: one per processor)")
+    score.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler instead of processes")
 
 
 class _Version(argparse.Action):

@@ -8,6 +8,7 @@ import re
 import pandas as pd
 
 from advisor.plan import Advice, Interval, Saving, VerifiedPlan
+from features.message import Message, say
 from features.schema import SCHEMA
 
 DASH = "—"
@@ -15,12 +16,12 @@ DASH = "—"
 
 MOST_DECIMALS = 4
 """What is smaller is told as 0: the rest is arithmetic."""
-UNITS = {"degC": "°C", "degF": "°F", "m3": "m³", "1": "", "rel": "rel. units"}
+UNITS = {"degC": "°C", "degF": "°F", "m3": "m³", "1": "", "rel": say("rel. units")}
 VERDICTS = {
-    "supported": "supported: both models agree on the saving",
-    "not proven": "not proven: the saving cannot be told from zero, or the models disagree",
-    "hold": "hold: nothing is changed",
-    "refused": "refused: the plan broke a limit",
+    "supported": say("supported: both models agree on the saving"),
+    "not proven": say("not proven: the saving cannot be told from zero, or the models disagree"),
+    "hold": say("hold: nothing is changed"),
+    "refused": say("refused: the plan broke a limit"),
 }
 
 
@@ -98,7 +99,11 @@ def interval(span: Interval | None, name: str) -> str:
         return DASH
     places = span_decimals(span)
     low, mid, high = (number(v, places) for v in (span.lower, span.point, span.upper))
-    return f"{mid} {unit(name)} ({low} to {high})" if name else f"{mid} ({low} to {high})"
+    if not name:
+        return say("{mid} ({low} to {high})", mid=mid, low=low, high=high)
+    if name == "%":
+        return say("{mid} % ({low} to {high})", mid=mid, low=low, high=high)
+    return say("{mid} {unit} ({low} to {high})", mid=mid, unit=unit(name), low=low, high=high)
 
 
 def percent(share: float | None) -> str:
@@ -120,12 +125,23 @@ def readable(span: Interval | None, name: str) -> tuple[Interval | None, str]:
 
 
 def saving(value: Saving) -> str:
-    """Return a saving in energy, with % where it is known."""
+    """Return a saving in energy, with % where known; in non-green energy where only the source changes."""
+    if only_source(value):
+        span, name = readable(value.non_green_kwh, "kWh")
+        return say("{saved} non-green", saved=interval(span, name))
     in_energy = interval(*readable(value.energy_kwh, "kWh"))
     in_percent = interval(value.energy_pct, "%")
     if value.energy_kwh is None:
         return in_percent
-    return in_energy if value.energy_pct is None else f"{in_energy}; {in_percent}"
+    return in_energy if value.energy_pct is None else Message.joined("; ", (in_energy, in_percent))
+
+
+def only_source(value: Saving) -> bool:
+    """Whether an action changes where energy comes from, and not how much is used."""
+    energy, source = value.energy_kwh, value.non_green_kwh
+    if energy is None or source is None or source.point == 0:
+        return False
+    return abs(energy.point) < 1e-6 * abs(source.point)
 
 
 def count(number_of: int, noun: str) -> str:
@@ -142,24 +158,35 @@ def moment(stamp: pd.Timestamp | str, *, with_time: bool = True) -> str:
 def length(interval_s: float) -> str:
     """Return an interval such as ``30 min`` or ``1 h``."""
     if interval_s % 3600 == 0:
-        return f"{interval_s / 3600:g} h"
-    return f"{interval_s / 60:g} min" if interval_s >= 60 else f"{interval_s:g} s"
+        return say("{hours:g} h", hours=interval_s / 3600)
+    if interval_s < 60:
+        return say("{seconds:g} s", seconds=interval_s)
+    return say("{minutes:g} min", minutes=interval_s / 60)
 
 
 def headline(advice: Advice) -> str:
     """Return the one sentence that answers what should be done and what it brings."""
     supported = [r for r in advice.recommendations if r.verdict == "supported"]
     if supported and (advice.saving.energy_kwh or advice.saving.energy_pct):
-        return f"{count(len(supported), 'action')} would save {saving(advice.saving)} for the same work."
-    return f"No change is recommended: {why_not(advice)}"
+        saved = saving(advice.saving)
+        if any(only_source(r.saving) for r in supported) and not only_source(advice.saving):
+            span, name = readable(advice.saving.non_green_kwh, "kWh")
+            saved = say("{saved}, and {source} of non-green energy", saved=saved, source=interval(span, name))
+        if len(supported) == 1:
+            return say("1 action would save {saving} for the same work.", saving=saved)
+        return say(
+            "{count:,} actions would save {saving} for the same work.", count=len(supported), saving=saved
+        )
+    return say("No change is recommended: {why_not}", why_not=why_not(advice))
 
 
 def why_not(advice: Advice) -> str:
     """Return why nothing is recommended, as the end of a sentence."""
     reasons = [reason for plan in advice.verified for reason in _reasons(plan)]
     if not reasons:
-        return "no lever can be moved in this export."
-    return f"{reasons[0].rstrip('.')}."
+        return say("no lever can be moved in this export.")
+    first = reasons[0]
+    return first if first.endswith(".") else say("{reason}.", reason=first)
 
 
 def _reasons(plan: VerifiedPlan) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import UsageError
+from features.message import say
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes text that starts like this for a formula."""
@@ -67,7 +68,10 @@ def make_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            "E-OUT", f"the folder cannot be created: {error.strerror}", str(folder), "choose another --out"
+            "E-OUT",
+            say("the folder cannot be created: {strerror}", strerror=error.strerror),
+            str(folder),
+            say("choose another --out"),
         ) from None
     return folder
 
@@ -144,7 +148,10 @@ def _replace(path: Path, write: Callable[[Path], object]) -> Path:
         temporary.replace(path)
     except OSError as error:
         raise UsageError(
-            "E-OUT", f"the file cannot be written: {error.strerror}", str(path), "choose another --out"
+            "E-OUT",
+            say("the file cannot be written: {strerror}", strerror=error.strerror),
+            str(path),
+            say("choose another --out"),
         ) from None
     finally:
         if temporary is not None:

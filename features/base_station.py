@@ -17,6 +17,7 @@ import pandas as pd
 
 from features.errors import InsufficientDataError
 from features.frame import FeatureFrame, FloatArray
+from features.message import say
 from features.schema import KEY_COLUMNS
 from features.telemetry import Telemetry
 
@@ -81,9 +82,11 @@ def build(telemetry: Telemetry, quantity: str, load_offset: int = 0) -> FeatureF
     is_cell = (frame["unit_id"] != "").to_numpy()
     if not is_cell.any() or not telemetry.has("prb_utilisation"):
         raise InsufficientDataError(
-            "E-STATION-LOAD", "no cell has a load (prb_utilisation)", "",
-            "add the export with the cells' PRB utilisation",
-        )  # fmt: skip
+            "E-STATION-LOAD",
+            say("no cell has a load (prb_utilisation)"),
+            "",
+            say("add the export with the cells' PRB utilisation"),
+        )
     categories = {
         name: sorted(frame.loc[is_cell, name].dropna().unique().tolist()) if name in frame else []
         for name in TEXT_COLUMNS
@@ -215,13 +218,33 @@ def _fill_configuration(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{name: filled[name] for name in columns})
 
 
+def at_other_time(rows: pd.DataFrame, values: FloatArray, ahead: pd.Timedelta) -> FloatArray:
+    """Return the value of the same station exactly `ahead` later; NaN where that interval is absent.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        ``site_id`` and ``timestamp``, each pair once.
+    values : numpy.ndarray, shape (rows,)
+    ahead : pandas.Timedelta
+        Negative: earlier.
+    """
+    if not len(rows):
+        return np.empty(0)
+    micros = rows["timestamp"].dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64)
+    moment = micros - micros.min()
+    shift = int(ahead / pd.Timedelta(microseconds=1))
+    stride = int(moment.max()) + abs(shift) + 1  # so that no moment reaches into the next station's range
+    key = pd.factorize(rows["site_id"])[0].astype(np.int64) * (2 * stride) + moment
+    order = np.argsort(key, kind="stable")
+    place = np.minimum(np.searchsorted(key[order], key + shift), len(key) - 1)
+    there = key[order][place] == key + shift
+    return np.where(there, values[order][place], np.nan)
+
+
 def _past(rows: pd.DataFrame, values: pd.Series, back: pd.Timedelta) -> FloatArray:
     """Return the value of the same station exactly `back` earlier; NaN where that interval is absent."""
-    index = pd.MultiIndex.from_frame(rows[_STATION_HOUR])
-    wanted = pd.MultiIndex.from_arrays([rows["site_id"], rows["timestamp"] - back])
-    positions = index.get_indexer(wanted)
-    found = values.to_numpy(dtype=np.float64)[positions]
-    return np.where(positions >= 0, found, np.nan)
+    return at_other_time(rows, values.to_numpy(dtype=np.float64), -back)
 
 
 def _align(rows: pd.DataFrame, interval: pd.Timedelta, offset: int) -> pd.DataFrame:

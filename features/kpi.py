@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import DataError
+from features.message import Message, say, term
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,9 +39,11 @@ def pue(facility_kwh: npt.ArrayLike, it_kwh: npt.ArrayLike) -> float:
     value = _ratio(facility.sum(), it.sum(), "it_kwh")
     if value < 1.0:
         raise DataError(
-            "E-KPI-PUE-BELOW-1", f"IT energy exceeds the site's energy: PUE would be {value:.3f}",
-            "facility_kwh, it_kwh", "check the meters' scope and units",
-        )  # fmt: skip
+            "E-KPI-PUE-BELOW-1",
+            say("IT energy exceeds the site's energy: PUE would be {value:.3f}", value=value),
+            Message.joined(", ", map(term, ("facility_kwh", "it_kwh"))),
+            say("check the meters' scope and units"),
+        )
     return value
 
 
@@ -121,9 +124,11 @@ def erf(reused_kwh: npt.ArrayLike, facility_kwh: npt.ArrayLike) -> float:
     value = _ratio(reused.sum(), facility.sum(), "facility_kwh")
     if value > 1.0:
         raise DataError(
-            "E-KPI-ERF-ABOVE-1", f"reused energy exceeds the site's energy: ERF would be {value:.3f}",
-            "reused_kwh, facility_kwh", "count only energy that the site itself has used",
-        )  # fmt: skip
+            "E-KPI-ERF-ABOVE-1",
+            say("reused energy exceeds the site's energy: ERF would be {value:.3f}", value=value),
+            Message.joined(", ", map(term, ("reused_kwh", "facility_kwh"))),
+            say("count only energy that the site itself has used"),
+        )
     return value
 
 
@@ -195,9 +200,9 @@ def cfe_score(load_kwh: npt.ArrayLike, own_kwh: npt.ArrayLike, grid_cfe: npt.Arr
     if (cfe > 1.0).any():
         raise DataError(
             "E-KPI-SHARE",
-            f"a share lies above 1: {cfe.max():g}",
-            "grid_cfe",
-            "give shares 0..1, not per cent",
+            say("a share lies above 1: {cfe:g}", cfe=cfe.max()),
+            term("grid_cfe"),
+            say("give shares 0..1, not per cent"),
         )
     matched = np.minimum(own, load)
     return _ratio((matched + cfe * (load - matched)).sum(), load.sum(), "load_kwh")
@@ -212,28 +217,39 @@ def _paired(**series: npt.ArrayLike) -> tuple[FloatArray, ...]:
         ``E-KPI-LENGTH``, ``E-KPI-EMPTY``, ``E-KPI-INFINITE`` or ``E-KPI-NEGATIVE``.
     """
     arrays = [np.atleast_1d(np.asarray(values, dtype=np.float64)) for values in series.values()]
-    names = ", ".join(series)
+    names = Message.joined(", ", map(term, series))
     if len({a.shape for a in arrays}) != 1:  # never broadcast: a total against a series would pass unseen
         raise DataError(
-            "E-KPI-LENGTH", f"shapes differ: {[a.shape for a in arrays]}", names, "align the series in time"
+            "E-KPI-LENGTH",
+            say("shapes differ: {shape}", shape=[a.shape for a in arrays]),
+            names,
+            say("align the series in time"),
         )
     known = ~np.isnan(np.stack(arrays)).any(axis=0)
     if not known.any():
         raise DataError(
-            "E-KPI-EMPTY", "no interval has all of these values", names, "give data that overlap in time"
+            "E-KPI-EMPTY",
+            say("no interval has all of these values"),
+            names,
+            say("give data that overlap in time"),
         )
     arrays = [a[known] for a in arrays]
     for name, values in zip(series, arrays, strict=True):
         if np.isinf(values).any():
-            raise DataError("E-KPI-INFINITE", "infinite values", name, "correct the readings")
+            raise DataError("E-KPI-INFINITE", say("infinite values"), term(name), say("correct the readings"))
         if (values < 0.0).any():
             raise DataError(
-                "E-KPI-NEGATIVE", f"negative values, least {values.min():g}", name, "correct the readings"
+                "E-KPI-NEGATIVE",
+                say("negative values, least {values:g}", values=values.min()),
+                term(name),
+                say("correct the readings"),
             )
     return tuple(arrays)
 
 
 def _ratio(part: float, whole: float, name: str) -> float:
     if whole <= 0.0:
-        raise DataError("E-KPI-ZERO", "the sum is zero: the ratio has no meaning", name, "check the meter")
+        raise DataError(
+            "E-KPI-ZERO", say("the sum is zero: the ratio has no meaning"), term(name), say("check the meter")
+        )
     return float(part) / float(whole)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
+from features.message import Message, say
 from features.psychrometrics import wet_bulb
 from features.telemetry import Telemetry
 
@@ -142,13 +143,16 @@ def operation_of(telemetry: Telemetry, site_id: str) -> Operation:
     missing = [c for c in ("it_power_kw", "facility_power_kw", "outdoor_dry_bulb_c") if not _has(series, c)]
     levers = [c for c in (*AIR_LEVERS, *WATER_LEVERS) if _has(series, c)]
     if not levers:
-        missing.append("a set-point (zone, supply air or chilled water)")
+        missing.append(say("a set-point (zone, supply air or chilled water)"))
     if missing:
         raise InsufficientDataError(
             "E-ADVICE-INPUTS",
-            f"set-point advice needs columns that are not in the export: {', '.join(missing)}",
+            say(
+                "set-point advice needs columns that are not in the export: {missing}",
+                missing=Message.joined(", ", missing),
+            ),
             site_id,
-            "export them together with the power meters, at the same interval",
+            say("export them together with the power meters, at the same interval"),
         )
     grid = pd.date_range(series.index[0], series.index[-1], freq=telemetry.interval)
     full = series.reindex(grid)

@@ -82,6 +82,8 @@ _COLUMNS: tuple[Column, ...] = (
     _power("evaporative_power_kw", "evaporative coolers", "state"),
     Column("pv_power_kw", "kW", "disturbance", "mean", 0.0, 1e6, "on-site photovoltaic generation"),
     Column("grid_power_kw", "kW", "outcome", "mean", -1e6, 1e6, "exchange with the grid, import positive"),
+    Column("battery_charge_kw", "kW", "state", "mean", 0.0, 1e6, "power that the battery takes in", ""),
+    Column("battery_discharge_kw", "kW", "state", "mean", 0.0, 1e6, "power that the battery delivers", ""),
     Column("battery_soc_kwh", "kWh", "state", "instant", 0.0, 1e7, "energy stored in the battery"),
     # levers and temperatures of a data centre
     _temp("zone_set_point_c", "set-point of the room or cold aisle", "lever", 5.0, 50.0),
@@ -109,6 +111,7 @@ _COLUMNS: tuple[Column, ...] = (
     Column("carbon_g_per_kwh", "g/kWh", "disturbance", "mean", 0.0, 2500.0, "grid carbon intensity", ""),
     Column("pue", "1", "outcome", "mean", 1.0, 20.0, "facility power / IT power"),
     Column("green_share", "1", "outcome", "mean", 0.0, 1.0, "share of green energy", ""),
+    Column("grid_cfe_share", "1", "disturbance", "mean", 0.0, 1.0, "carbon-free share of the grid's energy", ""),
     # base stations
     Column("station_energy_kwh", "kWh", "outcome", "sum", 0.0, 1e4, "energy of the station", "base-station"),
     Column("station_energy_rel", "rel", "outcome", "sum", 0.0, 1e6, "energy, relative unit", "base-station"),

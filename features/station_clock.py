@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from features.base_station import LOAD, build
-from features.frame import FloatArray
+from features.base_station import LOAD, at_other_time, build
+from features.frame import FeatureFrame, FloatArray
 from features.issues import DataIssue
+from features.message import say
 from features.telemetry import Telemetry
 
 CANDIDATES = (-2, -1, 0, 1, 2)
@@ -43,21 +44,32 @@ class ClockOffset:
         if self.intervals == 0:
             return None
         shown = (
-            f"correlation within {self.stations} stations {self.correlation:.2f}, "
-            f"{self.correlation_unshifted:.2f} with equal stamps; "
-            f"{100 * self.majority:.0f} % of the stations agree"
+            say(
+                "correlation within {stations} stations {correlation:.2f}, "
+                "{correlation_unshifted:.2f} with equal stamps; {majority:.0f} % of the stations "
+                "agree",
+                stations=self.stations,
+                correlation=self.correlation,
+                correlation_unshifted=self.correlation_unshifted,
+                majority=100 * self.majority,
+            )
             if self.stations
-            else "as in the training exports; these hold too few energies to tell"
+            else say("as in the training exports; these hold too few energies to tell")
         )
         minutes = abs(self.intervals) * telemetry.interval / pd.Timedelta(minutes=1)
-        side = "later" if self.intervals > 0 else "earlier"
+        side = say("later") if self.intervals > 0 else say("earlier")
         return DataIssue(
             "D-STATION-CLOCK",
             "warning",
-            "prb_utilisation against the energy",
-            f"energy goes with the load stamped {minutes:g} min {side}: {shown}",
-            "check whether one export stamps the start and the other the end of the interval",
-            "the load of an energy row is taken from the stamp that fits; the exports are not changed",
+            say("prb_utilisation against the energy"),
+            say(
+                "energy goes with the load stamped {minutes:g} min {side}: {shown}",
+                minutes=minutes,
+                side=side,
+                shown=shown,
+            ),
+            say("check whether one export stamps the start and the other the end of the interval"),
+            say("the load of an energy row is taken from the stamp that fits; the exports are not changed"),
             rows=int((telemetry.frame["unit_id"] != "").sum()),
         )
 
@@ -74,12 +86,13 @@ def find_clock_offset(telemetry: Telemetry, quantity: str) -> ClockOffset:
     quantity : str
         Energy column.
     """
-    frame = build(telemetry, quantity)
-    index = pd.MultiIndex.from_frame(frame.keys[["site_id", "timestamp"]])
+    return offset_in(build(telemetry, quantity), telemetry.interval)
+
+
+def offset_in(frame: FeatureFrame, interval: pd.Timedelta) -> ClockOffset:
+    """Return what `find_clock_offset` finds, from features that were built without an offset."""
     load, energy = frame.X[LOAD].to_numpy(), frame.target()
-    shifted = np.column_stack(
-        [_at(index, frame.keys, load, offset * telemetry.interval) for offset in CANDIDATES]
-    )
+    shifted = np.column_stack([at_other_time(frame.keys, load, offset * interval) for offset in CANDIDATES])
     usable = np.isfinite(shifted).all(axis=1) & (energy > 0)
     site = frame.keys["site_id"][usable].reset_index(drop=True)
     enough = site.groupby(site).transform("size").to_numpy() >= MIN_STATION_ROWS
@@ -98,11 +111,6 @@ def find_clock_offset(telemetry: Telemetry, quantity: str) -> ClockOffset:
     if best == 0 or pooled[best] - pooled[0] < MIN_GAIN or majority < MIN_MAJORITY:
         best = 0
     return ClockOffset(best, pooled[best], pooled[0], majority, len(per_station))
-
-
-def _at(index: pd.MultiIndex, keys: pd.DataFrame, values: FloatArray, ahead: pd.Timedelta) -> FloatArray:
-    positions = index.get_indexer(pd.MultiIndex.from_arrays([keys["site_id"], keys["timestamp"] + ahead]))
-    return np.where(positions >= 0, values[positions], np.nan)
 
 
 def _correlation(x: FloatArray, y: FloatArray) -> float:

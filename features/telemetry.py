@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from features.errors import DataError
 from features.issues import DataIssue
+from features.message import say
 from features.schema import KEY_COLUMNS, SCHEMA, SCHEMA_VERSION, Kind
 
 METADATA_KEY = b"energy_advisor"
@@ -104,17 +105,22 @@ class Telemetry:
         frame = self.frame
         missing = [c for c in KEY_COLUMNS if c not in frame]
         if missing:
-            raise DataError("E-TELEMETRY-KEYS", f"key columns missing: {missing}")
+            raise DataError("E-TELEMETRY-KEYS", say("key columns missing: {missing}", missing=missing))
         unknown = [c for c in frame if c not in SCHEMA and c not in KEY_COLUMNS]
         if unknown:
-            raise DataError("E-TELEMETRY-COLUMN", f"columns are not canonical: {unknown}")
+            raise DataError(
+                "E-TELEMETRY-COLUMN", say("columns are not canonical: {unknown}", unknown=unknown)
+            )
         if (
             not isinstance(frame["timestamp"].dtype, pd.DatetimeTZDtype)
             or str(frame["timestamp"].dt.tz) != "UTC"
         ):
-            raise DataError("E-TELEMETRY-UTC", "timestamps must be UTC-aware")
+            raise DataError("E-TELEMETRY-UTC", say("timestamps must be UTC-aware"))
         if self.interval <= pd.Timedelta(0):
-            raise DataError("E-TELEMETRY-INTERVAL", f"interval must be positive, not {self.interval}")
+            raise DataError(
+                "E-TELEMETRY-INTERVAL",
+                say("interval must be positive, not {interval}", interval=self.interval),
+            )
         self._check_values()
         self._check_keys()
 
@@ -123,22 +129,35 @@ class Telemetry:
             if SCHEMA[name].text:
                 continue
             if self.frame[name].dtype != np.float64:
-                raise DataError("E-TELEMETRY-DTYPE", f"{name} must be float64, not {self.frame[name].dtype}")
+                raise DataError(
+                    "E-TELEMETRY-DTYPE",
+                    say("{name} must be float64, not {dtype}", name=name, dtype=self.frame[name].dtype),
+                )
             if np.isinf(self.frame[name].to_numpy()).any():
-                raise DataError("E-TELEMETRY-INF", f"{name} holds infinite values")
+                raise DataError("E-TELEMETRY-INF", say("{name} holds infinite values", name=name))
 
     def _check_keys(self) -> None:
+        sites, units = (self.frame[c].to_numpy(dtype=object) for c in ("site_id", "unit_id"))
+        stamps = self.frame["timestamp"].dt.as_unit("us").astype("int64").to_numpy()
+        same_site, same_unit = sites[1:] == sites[:-1], units[1:] == units[:-1]
+        same = (same_site & same_unit).astype(bool)
+        later = np.where(same, stamps[1:] > stamps[:-1], units[1:] > units[:-1])
+        if not np.where(same_site, later, sites[1:] > sites[:-1]).astype(bool).all():
+            self._refuse_order()
+        phase = stamps % int(self.interval / pd.Timedelta(microseconds=1))
+        if (phase[1:] != phase[:-1])[same].any():
+            raise DataError(
+                "E-TELEMETRY-GRID", say("stamps do not lie on a grid of {interval}", interval=self.interval)
+            )
+
+    def _refuse_order(self) -> None:
+        """Say what is wrong with keys of which one is not larger than the one before."""
         keys = pd.MultiIndex.from_frame(self.frame[list(KEY_COLUMNS)])
         if keys.has_duplicates:
-            raise DataError("E-TELEMETRY-DUPLICATE", f"key stands twice: {keys[keys.duplicated()][0]}")
-        if not keys.is_monotonic_increasing:
-            raise DataError("E-TELEMETRY-ORDER", "rows must be sorted by site_id, unit_id, timestamp")
-        stamps = self.frame["timestamp"].dt.as_unit("us").astype("int64").to_numpy()
-        phase = stamps % int(self.interval / pd.Timedelta(microseconds=1))
-        units = self.frame.groupby(["site_id", "unit_id"], sort=False, observed=True).ngroup().to_numpy()
-        same_unit = units[1:] == units[:-1]
-        if (phase[1:] != phase[:-1])[same_unit].any():
-            raise DataError("E-TELEMETRY-GRID", f"stamps do not lie on a grid of {self.interval}")
+            raise DataError(
+                "E-TELEMETRY-DUPLICATE", say("key stands twice: {keys}", keys=keys[keys.duplicated()][0])
+            )
+        raise DataError("E-TELEMETRY-ORDER", say("rows must be sorted by site_id, unit_id, timestamp"))
 
     # -- views ---------------------------------------------------------------------------------
     @property
@@ -160,7 +179,7 @@ class Telemetry:
     def span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
         """First stamp and end of the last interval."""
         if self.frame.empty:
-            raise DataError("E-TELEMETRY-EMPTY", "there are no rows")
+            raise DataError("E-TELEMETRY-EMPTY", say("there are no rows"))
         return self.frame["timestamp"].min(), self.frame["timestamp"].max() + self.interval
 
     def has(self, *columns: str) -> bool:
@@ -204,9 +223,9 @@ class Telemetry:
             if self.zone.name != name:
                 raise DataError(
                     "E-ZONE-CONFLICT",
-                    f"the data says {self.zone.name}, the site {name}",
+                    say("the data says {name}, the site {declared}", name=self.zone.name, declared=name),
                     "",
-                    "correct one of the two",
+                    say("correct one of the two"),
                 )
             return replace(self, zone=declared)
         wall = self.frame["timestamp"].dt.tz_localize(None)
@@ -214,9 +233,11 @@ class Telemetry:
             utc = wall.dt.tz_localize(declared.tzinfo()).dt.tz_convert("UTC")
         except ValueError as error:  # pandas: AmbiguousTimeError and NonExistentTimeError are ValueErrors
             raise DataError(
-                "E-ZONE-DST", f"local stamps do not fit {name}: {error}", "",
-                "export with UTC or a fixed offset, or declare the fixed offset the system uses",
-            ) from None  # fmt: skip
+                "E-ZONE-DST",
+                say("local stamps do not fit {name}: {error}", name=name, error=error),
+                "",
+                say("export with UTC or a fixed offset, or declare the fixed offset the system uses"),
+            ) from None
         issues = tuple(i for i in self.issues if i.code != "D-ZONE-ASSUMED")
         return replace(self, frame=self.frame.assign(timestamp=utc), zone=declared, issues=issues)
 
@@ -264,7 +285,7 @@ class Telemetry:
         """
         raw = (table.schema.metadata or {}).get(METADATA_KEY)
         if raw is None:
-            raise DataError("E-TELEMETRY-META", "the table does not carry telemetry metadata")
+            raise DataError("E-TELEMETRY-META", say("the table does not carry telemetry metadata"))
         about = json.loads(raw)
         frame = table.to_pandas()
         frame["timestamp"] = frame["timestamp"].dt.tz_convert("UTC")

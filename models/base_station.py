@@ -10,6 +10,7 @@ from features.base_station import LOAD, TEXT_COLUMNS, build
 from features.errors import ModelError
 from features.frame import FeatureFrame
 from features.issues import DataIssue
+from features.message import Message, say, term
 from features.station_clock import ClockOffset, find_clock_offset
 from features.telemetry import Telemetry
 from models.prediction import Prediction, Task
@@ -69,15 +70,22 @@ class BaseStationBundle:
     def _check(self, telemetry: Telemetry) -> None:
         if telemetry.kind != "base-station":
             raise ModelError(
-                "E-MODEL-KIND", f"a base-station model was given {telemetry.kind} data", "",
-                "train a model on exports of this kind",
-            )  # fmt: skip
+                "E-MODEL-KIND",
+                say("a base-station model was given {kind} data", kind=term(telemetry.kind)),
+                "",
+                say("train a model on exports of this kind"),
+            )
         if telemetry.interval.total_seconds() != self.card.interval_s:
             raise ModelError(
                 "E-MODEL-INTERVAL-LENGTH",
-                f"the data have intervals of {telemetry.interval}, the model {self.card.interval_s:g} s",
-                "", "export the same interval as for training",
-            )  # fmt: skip
+                say(
+                    "the data have intervals of {interval}, the model {known:g} s",
+                    interval=telemetry.interval,
+                    known=self.card.interval_s,
+                ),
+                "",
+                say("export the same interval as for training"),
+            )
 
     def to_files(self) -> dict[str, str]:
         """Return file name -> text for the model store."""
@@ -104,20 +112,28 @@ def _findings(frame: FeatureFrame, prediction: Prediction, model: StationModel) 
     if wrong:
         issues.append(
             DataIssue(
-                "D-STATION-ENERGY-ZERO", "warning", frame.quantity,
-                f"{wrong} measured energies are not positive",
-                "check the meter or the export", "these hours are not used as measurements", wrong,
+                "D-STATION-ENERGY-ZERO",
+                "warning",
+                frame.quantity,
+                say("{count} measured energies are not positive", count=wrong),
+                say("check the meter or the export"),
+                say("these hours are not used as measurements"),
+                wrong,
             )
-        )  # fmt: skip
+        )
     unloaded = int(frame.X[LOAD].isna().sum())
     if unloaded:
         issues.append(
             DataIssue(
-                "D-STATION-NO-LOAD", "warning", "prb_utilisation", f"{unloaded} station hours have no load",
-                "add the cells' loads of these hours",
-                "predicted from yesterday's or the station's mean load, tier fallback", unloaded,
+                "D-STATION-NO-LOAD",
+                "warning",
+                "prb_utilisation",
+                say("{count} station hours have no load", count=unloaded),
+                say("add the cells' loads of these hours"),
+                say("predicted from yesterday's or the station's mean load, tier fallback"),
+                unloaded,
             )
-        )  # fmt: skip
+        )
     for name in TEXT_COLUMNS:
         labels = np.asarray((frame.categories or {}).get(name, []), dtype=object)
         codes = frame.X[name].to_numpy()
@@ -126,17 +142,29 @@ def _findings(frame: FeatureFrame, prediction: Prediction, model: StationModel) 
             rows = int(np.isin(codes, [list(labels).index(u) for u in unseen]).sum())
             issues.append(
                 DataIssue(
-                    "D-STATION-UNSEEN", "warning", name, f"not in the training data: {', '.join(unseen)}",
-                    "train again with measured energies of these", "out of domain, wider intervals", rows,
+                    "D-STATION-UNSEEN",
+                    "warning",
+                    name,
+                    say("not in the training data: {unseen}", unseen=Message.joined(", ", unseen)),
+                    say("train again with measured energies of these"),
+                    say("out of domain, wider intervals"),
+                    rows,
                 )
-            )  # fmt: skip
+            )
     beyond = int((~prediction.in_domain).sum())
     if beyond:
         issues.append(
             DataIssue(
-                "D-STATION-DOMAIN", "warning", frame.quantity,
-                f"{beyond} rows lie outside the products, configurations or loads of the training data",
-                "train again with measured energies of such stations", "tier prior, wider intervals", beyond,
+                "D-STATION-DOMAIN",
+                "warning",
+                frame.quantity,
+                say(
+                    "{count} rows lie outside the products, configurations or loads of the training data",
+                    count=beyond,
+                ),
+                say("train again with measured energies of such stations"),
+                say("tier prior, wider intervals"),
+                beyond,
             )
-        )  # fmt: skip
+        )
     return issues

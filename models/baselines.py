@@ -9,6 +9,7 @@ import pandas as pd
 
 from features.errors import ModelError
 from features.frame import FeatureFrame, FloatArray
+from features.message import say
 
 LAST = "last"
 YESTERDAY = "same_hour_yesterday"
@@ -61,7 +62,7 @@ class SiteMean:
     def predict(self, frame: FeatureFrame) -> FloatArray:
         """Return the mean [unit of the quantity] per row."""
         if self._means is None:
-            raise ModelError("E-MODEL-NOT-FITTED", f"{self.name} was not fitted")
+            raise ModelError("E-MODEL-NOT-FITTED", say("{name} was not fitted", name=self.name))
         looked_up = frame.keys["site_id"].map(self._means).fillna(self._overall)
         return looked_up.to_numpy(dtype=np.float64)
 
@@ -122,7 +123,7 @@ class Linear:
     def predict(self, frame: FeatureFrame) -> FloatArray:
         """Return the fitted value [unit of the quantity] per row."""
         if not self.hash:
-            raise ModelError("E-MODEL-NOT-FITTED", f"{self.name} was not fitted")
+            raise ModelError("E-MODEL-NOT-FITTED", say("{name} was not fitted", name=self.name))
         check_hash(self.hash, frame)
         raw = self._design(frame)
         filled = np.where(np.isfinite(raw), raw, self._median)
@@ -163,9 +164,13 @@ def check_hash(fitted: str, frame: FeatureFrame) -> None:
     if frame.hash != fitted:
         raise ModelError(
             "E-MODEL-FEATURES",
-            f"the data give features {frame.hash}, the model was fitted on {fitted}",
+            say(
+                "the data give features {hash}, the model was fitted on {fitted}",
+                hash=frame.hash,
+                fitted=fitted,
+            ),
             frame.quantity,
-            "train a model on exports with the same columns",
+            say("train a model on exports with the same columns"),
         )
 
 

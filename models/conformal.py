@@ -16,6 +16,7 @@ import numpy as np
 
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
+from features.message import say
 
 Scale = Literal["absolute", "relative"]
 
@@ -65,9 +66,9 @@ class Conformal:
         if n < 20:
             raise InsufficientDataError(
                 "E-CALIBRATION-ROWS",
-                f"{n} held-out rows are too few for an interval",
+                say("{count} held-out rows are too few for an interval", count=n),
                 "",
-                "give at least 20 more measured rows",
+                say("give at least 20 more measured rows"),
             )
         residual = truth[usable] - point[usable]
         if scale == "relative":

@@ -11,6 +11,7 @@ import numpy as np
 from features.data_centre import build
 from features.errors import ModelError
 from features.issues import DataIssue
+from features.message import Message, pack, say, term, unpack
 from features.telemetry import Telemetry
 from models.prediction import Prediction, Task
 from models.quantity import QuantityModel
@@ -77,16 +78,20 @@ class DataCentreBundle:
                     "D-MODEL-OTHER-SITE",
                     "info",
                     site_id,
-                    f"the models were fitted on an export named {known!r}",
-                    "check that it is the same plant, or train on this export",
-                    "predictions hold if the name is all that differs",
+                    say("the models were fitted on an export named {known!r}", known=known),
+                    say("check that it is the same plant, or train on this export"),
+                    say("predictions hold if the name is all that differs"),
                 )
             ]
         raise ModelError(
             "E-MODEL-SITE",
-            f"no models for site {site_id!r}; known are {', '.join(sorted(self.sites))}",
+            say(
+                "no models for site {site_id!r}; known are {sites}",
+                site_id=site_id,
+                sites=Message.joined(", ", sorted(self.sites)),
+            ),
             site_id,
-            "train on this site's export",
+            say("train on this site's export"),
         )
 
     def predict(self, telemetry: Telemetry, task: Task) -> tuple[list[Prediction], list[DataIssue]]:
@@ -102,10 +107,13 @@ class DataCentreBundle:
         if telemetry.interval.total_seconds() != self.card.interval_s:
             raise ModelError(
                 "E-MODEL-INTERVAL",
-                f"the export has steps of {telemetry.interval.total_seconds():g} s, the models on "
-                f"{self.card.interval_s:g} s",
-                ", ".join(telemetry.site_ids[:3]),
-                "train a model on this export",
+                say(
+                    "the export has steps of {found:g} s, the models on {known:g} s",
+                    found=telemetry.interval.total_seconds(),
+                    known=self.card.interval_s,
+                ),
+                Message.joined(", ", telemetry.site_ids[:3]),
+                say("train a model on this export"),
             )
         for site in telemetry.site_ids:
             models, said = self.models_of(site)
@@ -115,9 +123,9 @@ class DataCentreBundle:
             if not chosen:
                 raise ModelError(
                     "E-MODEL-TASK",
-                    f"no model for the task {task!r} at {site}",
+                    say("no model for the task {task!r} at {site}", task=term(task), site=site),
                     site,
-                    "train on a longer export (a forecast needs at least three weeks)",
+                    say("train on a longer export (a forecast needs at least three weeks)"),
                 )
             predictions += [m.predict(build(one, m.recipe), self.card.model_id) for m in chosen]
         outside = {
@@ -128,9 +136,9 @@ class DataCentreBundle:
                 "D-OUTSIDE-DOMAIN",
                 "warning",
                 quantity,
-                f"{rows} rows lie outside what the model has seen",
-                "train on an export that covers these conditions",
-                "their intervals are twice as wide and no saving is claimed on them",
+                say("{rows} rows lie outside what the model has seen", rows=rows),
+                say("train on an export that covers these conditions"),
+                say("their intervals are twice as wide and no saving is claimed on them"),
                 rows,
             )
             for quantity, rows in outside.items()
@@ -177,7 +185,7 @@ def _what_if_files(what_if: WhatIf, prefix: str) -> tuple[dict[str, Any], dict[s
     about: dict[str, Any] = {
         "levers": list(what_if.levers),
         "evidence": what_if.evidence,
-        "reasons": list(what_if.reasons),
+        "reasons": [pack(reason) for reason in what_if.reasons],
         "proposer": what_if.proposer and what_if.proposer.to_dict(),
         "scorer": None,
     }
@@ -191,7 +199,7 @@ def _what_if(raw: dict[str, Any], files: dict[str, str], prefix: str) -> WhatIf:
     return WhatIf(
         tuple(raw["levers"]),
         raw["evidence"],
-        tuple(raw["reasons"]),
+        tuple(map(unpack, raw["reasons"])),
         raw["proposer"] and SiteResponse.from_dict(raw["proposer"]),
         raw["scorer"] and SiteScorer.from_files(raw["scorer"], files, prefix),
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from features.errors import InsufficientDataError, ModelError
 from features.frame import FeatureFrame, FloatArray
+from features.message import say
 from models.baselines import Linear, check_hash
 
 
@@ -92,7 +93,7 @@ class Gbm:
     def predict(self, frame: FeatureFrame) -> FloatArray:
         """Return the prediction [unit of the quantity] per row."""
         if self.booster is None:
-            raise ModelError("E-MODEL-NOT-FITTED", f"{self.name} was not fitted")
+            raise ModelError("E-MODEL-NOT-FITTED", say("{name} was not fitted", name=self.name))
         check_hash(self.hash, frame)
         raw = np.asarray(
             self.booster.predict(frame.X.to_numpy(), num_threads=self.parameters.threads), dtype=np.float64
@@ -102,7 +103,7 @@ class Gbm:
     def to_files(self) -> tuple[dict[str, object], str]:
         """Return (JSON part, LightGBM text) for the model store."""
         if self.booster is None:
-            raise ModelError("E-MODEL-NOT-FITTED", f"{self.name} was not fitted")
+            raise ModelError("E-MODEL-NOT-FITTED", say("{name} was not fitted", name=self.name))
         about: dict[str, object] = {
             "name": self.name, "parameters": asdict(self.parameters),
             "monotone": self.monotone, "hash": self.hash,
@@ -173,9 +174,11 @@ class Anchored:
         if not len(known):
             raise InsufficientDataError(
                 "E-ANCHOR-ROWS",
-                f"no row of {frame.quantity} has measured values in the week before it",
+                say(
+                    "no row of {quantity} has measured values in the week before it", quantity=frame.quantity
+                ),
                 frame.quantity,
-                "export the meter at every step",
+                say("export the meter at every step"),
             )
         self.inner.fit(replace(known, y=known.y - known.X[self.column]))  # type: ignore[operator]
         return self

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from features.frame import FloatArray
+from features.message import say
 from features.operation import Operation
 from models.lever_basis import LeverBasis
 
@@ -51,25 +52,41 @@ class LeverEvidence:
     def reason(self) -> str:
         """One sentence that says why, or why not."""
         if self.identified:
-            return (
-                f"{self.lever} was moved {self.moves} times between {self.low_c:g} and {self.high_c:g} °C, "
-                f"{self.free_sd_k:.1f} K of it independent of weather and calendar"
+            return say(
+                "{lever} was moved {moves} times between {low:g} and {high:g} °C, {free_k:.1f} K of "
+                "it independent of weather and calendar",
+                lever=self.lever,
+                moves=self.moves,
+                low=self.low_c,
+                high=self.high_c,
+                free_k=self.free_sd_k,
             )
         if self.moves_with:
-            return (
-                f"{self.lever} was always moved together with {self.moves_with}: their effects cannot be "
-                "told apart"
+            return say(
+                "{lever} was always moved together with {other}: their effects cannot be told apart",
+                lever=self.lever,
+                other=self.moves_with,
             )
         if self.sd_k < 0.05:
-            return f"{self.lever} never moved ({self.low_c:g} °C): nothing about its effect can be learned"
-        if self.free_sd_k >= LEAST_FREE_SD_K:
-            return (
-                f"{self.lever} was moved only {self.moves} times ({LEAST_MOVES} are needed): its effect "
-                "cannot be told from chance"
+            return say(
+                "{lever} never moved ({low:g} °C): nothing about its effect can be learned",
+                lever=self.lever,
+                low=self.low_c,
             )
-        return (
-            f"{self.lever} followed weather and calendar (only {self.free_sd_k:.2f} K of {self.sd_k:.1f} K "
-            "are independent of them): its effect cannot be told from theirs"
+        if self.free_sd_k >= LEAST_FREE_SD_K:
+            return say(
+                "{lever} was moved only {moves} times ({least} are needed): its effect cannot be "
+                "told from chance",
+                lever=self.lever,
+                moves=self.moves,
+                least=LEAST_MOVES,
+            )
+        return say(
+            "{lever} followed weather and calendar (only {free_k:.2f} K of {sd_k:.1f} K are "
+            "independent of them): its effect cannot be told from theirs",
+            lever=self.lever,
+            free_k=self.free_sd_k,
+            sd_k=self.sd_k,
         )
 
     def to_dict(self) -> dict[str, object]:

@@ -22,6 +22,7 @@ import pandas as pd
 from features.base_station import CONFIGURATION, LOAD
 from features.errors import InsufficientDataError, ModelError
 from features.frame import FeatureFrame, FloatArray
+from features.message import say
 from models.baselines import Linear
 from models.gbm import Gbm, GbmParameters
 
@@ -133,9 +134,13 @@ class ConfigModel:
         if len(stations) < 2 or len(known) < 50:
             raise InsufficientDataError(
                 "E-STATION-ROWS",
-                f"{len(known)} measured hours of {len(stations)} stations are too few",
+                say(
+                    "{hours} measured hours of {stations} stations are too few",
+                    hours=len(known),
+                    stations=len(stations),
+                ),
                 frame.quantity,
-                "give at least 2 stations and 50 measured hours with loads",
+                say("give at least 2 stations and 50 measured hours with loads"),
             )
         target = log_target(known)
         self.bounds = (float(target.min()) - BEYOND, float(target.max()) + BEYOND)
@@ -155,7 +160,7 @@ class ConfigModel:
         A station of the training data is answered by the fold that did not see it.
         """
         if not self.fitted:
-            raise ModelError("E-MODEL-NOT-FITTED", f"{self.name} was not fitted")
+            raise ModelError("E-MODEL-NOT-FITTED", say("{name} was not fitted", name=self.name))
         fold = frame.keys["site_id"].map(self.fold_of).fillna(-1).to_numpy(dtype=np.intp)
         out = np.zeros(len(frame))
         for k, model in enumerate(self.fitted):

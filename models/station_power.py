@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import Any, Literal
@@ -14,6 +15,7 @@ import pandas as pd
 from features.base_station import CONFIGURATION, FILLED, LOAD, recode, with_expected_work
 from features.errors import ModelError
 from features.frame import FeatureFrame, FloatArray
+from features.message import say
 from models.conformal import Conformal
 from models.gbm import Gbm, GbmParameters
 from models.prediction import Prediction, Task
@@ -125,6 +127,26 @@ def merge_history(stored: KnownHours, present: KnownHours) -> KnownHours:
     return KnownHours(names, joined.rows(np.argsort(joined.key, kind="stable")), now)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A frame as a model sees it.
+
+    Parameters
+    ----------
+    frame, expected : FeatureFrame
+        Coded as the model knows it; the same with the work that was expected a day before.
+    log_config : numpy.ndarray, shape (rows,)
+        The first stage's answer: log of the energy.
+    history : KnownHours
+        Measured hours that may be used.
+    """
+
+    frame: FeatureFrame
+    expected: FeatureFrame
+    log_config: FloatArray
+    history: KnownHours
+
+
 @dataclass
 class StationModel:
     """Both stages of one quantity, with intervals and the hours it keeps.
@@ -166,10 +188,27 @@ class StationModel:
             rows, never of their own.
         task : {"estimate", "forecast", "what-if"}
         """
+        return self.answer(self.look_at(frame), task)
+
+    def look_at(self, frame: FeatureFrame) -> Seen:
+        """Return what `answer` needs of a frame; several tasks on one frame share it."""
         frame = recode(frame, self.categories)
-        expected = with_expected_work(frame)
         log_config = self.config.predict_log(frame)
-        history = self._history(frame, log_config)
+        return Seen(frame, with_expected_work(frame), log_config, self._history(frame, log_config))
+
+    def answer(self, seen: Seen, task: Task = "estimate", *, only: BoolArray | None = None) -> Prediction:
+        """Predict rows of a frame that was looked at.
+
+        Parameters
+        ----------
+        seen : Seen
+        task : {"estimate", "forecast", "what-if"}
+        only : numpy.ndarray of bool, shape (rows,), or None
+            Rows to predict; the others only serve as history. None: all.
+        """
+        frame, expected, log_config, history = seen.frame, seen.expected, seen.log_config, seen.history
+        if only is not None:
+            frame, expected, log_config = frame.rows(only), expected.rows(only), log_config[only]
         mode = self._modes(frame, history, task)
         unloaded = mode == "forecast"
         shown = _mix(frame, expected, unloaded)
@@ -179,13 +218,31 @@ class StationModel:
         point, count = self._point(shown, log_shown, history, mode)
         inside = self.in_domain(shown)
         tier = np.where(inside & (count > 0), "full", "prior")
-        tier = np.where(frame.X[LOAD].isna().to_numpy(), "fallback", tier)
+        # a forecast is made for hours whose load nobody knows yet; it lacks a load where none was expected
+        load = (expected if task == "forecast" else frame).X[LOAD]
+        tier = np.where(load.isna().to_numpy(), "fallback", tier)
         group = self._group(shown, count, mode)
         lower, upper = self._interval(point, group, inside)
         return Prediction(
             frame.keys, point, lower, upper, self.quantity, self.intervals["prior"].coverage, self.model_id,
             inside, tier.astype(np.str_), task,
         )  # fmt: skip
+
+    def renamed(self, names: dict[str, str]) -> StationModel:
+        """Return the model for frames that name the stations in their own way.
+
+        Parameters
+        ----------
+        names : dict
+            Name in the frame -> name in the export. A training station is still answered by models that
+            did not see it. The measured hours kept from training are left out: of two exports that use
+            one name, nobody can say which station they belong to.
+        """
+        config = copy(self.config)
+        config.fold_of = {new: config.fold_of[old] for new, old in names.items() if old in config.fold_of}
+        nothing = np.empty(0)
+        none = StationHours(np.empty(0, np.int64), np.empty(0, np.int64), nothing, nothing)
+        return replace(self, config=config, known=KnownHours([], none, {}))
 
     def _history(self, frame: FeatureFrame, log_config: FloatArray) -> KnownHours:
         names = sorted(str(s) for s in frame.keys["site_id"].unique())
@@ -254,7 +311,10 @@ class StationModel:
             if name in self.intervals:
                 return self.intervals[name]
         raise ModelError(
-            "E-MODEL-INTERVAL", f"there is no interval for {group!r}", self.quantity, "train again"
+            "E-MODEL-INTERVAL",
+            say("there is no interval for {group!r}", group=group),
+            self.quantity,
+            say("train again"),
         )
 
     def to_files(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from features.errors import ModelError
+from features.message import pack, say, unpack
 from features.schema import Kind
 from features.telemetry import Telemetry
 
@@ -103,7 +104,7 @@ def seal(card: ModelCard, files: dict[str, str]) -> ModelCard:
 
     The id depends on content only, so the same data, seed and versions give the same id.
     """
-    raw = asdict(card)
+    raw = _raw(card)
     raw["files"] = {name: sha256(text.encode()) for name, text in sorted(files.items())}
     raw["model_id"] = ""
     raw["model_id"] = f"{card.kind}-{sha256(json.dumps(raw, sort_keys=True).encode())[:12]}"
@@ -138,9 +139,9 @@ def save(directory: Path, card: ModelCard, files: dict[str, str]) -> ModelCard:
         if any(directory.iterdir()) and not ours:
             raise ModelError(
                 "E-MODEL-DIR",
-                "the folder holds files that are not a model",
+                say("the folder holds files that are not a model"),
                 str(directory),
-                "give an empty folder",
+                say("give an empty folder"),
             )
         (directory / MARKER).touch()  # a save that is killed half-way may be repeated here
         stale = _files_of_card(directory / CARD) - set(files)
@@ -149,10 +150,13 @@ def save(directory: Path, card: ModelCard, files: dict[str, str]) -> ModelCard:
             (directory / Path(name).name).unlink(missing_ok=True)
         for name, text in files.items():
             _write(directory / name, text)
-        _write(directory / CARD, json.dumps(asdict(sealed), indent=1, sort_keys=True))
+        _write(directory / CARD, json.dumps(_raw(sealed), indent=1, sort_keys=True))
     except OSError as error:
         raise ModelError(
-            "E-MODEL-WRITE", f"the model cannot be written: {error}", str(directory), "choose another folder"
+            "E-MODEL-WRITE",
+            say("the model cannot be written: {error}", error=error),
+            str(directory),
+            say("choose another folder"),
         ) from None
     return sealed
 
@@ -172,22 +176,28 @@ def load(directory: Path) -> tuple[ModelCard, dict[str, str]]:
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(
             "E-MODEL-MISSING",
-            "there is no model here",
+            say("there is no model here"),
             str(directory),
-            "run: advisor train PATH --out MODEL_DIR",
+            say("run: advisor train PATH --out MODEL_DIR"),
         ) from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
-            "E-MODEL-CARD", f"card.json is damaged: {error}", str(directory), "train again"
+            "E-MODEL-CARD",
+            say("card.json is damaged: {error}", error=error),
+            str(directory),
+            say("train again"),
         ) from None
     if card.format != FORMAT:
         raise ModelError(
-            "E-MODEL-FORMAT", f"format {card.format} is not {FORMAT}", str(directory), "train again"
+            "E-MODEL-FORMAT",
+            say("format {found} is not {known}", found=card.format, known=FORMAT),
+            str(directory),
+            say("train again"),
         )
     files = {name: _checked(directory / Path(name).name, digest) for name, digest in digests.items()}
     if seal(card, files).model_id != card.model_id:
         raise ModelError(
-            "E-MODEL-DAMAGED", "card.json does not match its own id", str(directory), "train again"
+            "E-MODEL-DAMAGED", say("card.json does not match its own id"), str(directory), say("train again")
         )
     return card, files
 
@@ -205,16 +215,25 @@ def _checked(path: Path, digest: str) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError("E-MODEL-DAMAGED", f"a file is missing: {error}", str(path), "train again") from None
+        raise ModelError(
+            "E-MODEL-DAMAGED", say("a file is missing: {error}", error=error), str(path), say("train again")
+        ) from None
     if sha256(data) != digest:
-        raise ModelError("E-MODEL-DAMAGED", "the file does not match its checksum", str(path), "train again")
+        raise ModelError(
+            "E-MODEL-DAMAGED", say("the file does not match its checksum"), str(path), say("train again")
+        )
     return data.decode()
+
+
+def _raw(card: ModelCard) -> dict[str, object]:
+    """Return the card as it is stored; notes keep what another language needs."""
+    return {**asdict(card), "notes": [pack(note) for note in card.notes]}
 
 
 def _card(raw: dict[str, object]) -> ModelCard:
     fields = dict(raw)
-    for name in ("sites", "notes"):
-        fields[name] = tuple(fields[name])  # type: ignore[arg-type]
+    fields["sites"] = tuple(fields["sites"])  # type: ignore[arg-type]
+    fields["notes"] = tuple(map(unpack, fields["notes"]))  # type: ignore[call-overload]
     return ModelCard(**fields)  # type: ignore[arg-type]
 
 

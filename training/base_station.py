@@ -10,6 +10,7 @@ import optuna
 from features.base_station import ENERGY_COLUMNS, build, quantities
 from features.errors import InsufficientDataError, UsageError
 from features.frame import FeatureFrame, FloatArray
+from features.message import Message, say
 from features.station_clock import ClockOffset, find_clock_offset
 from features.telemetry import Telemetry
 from models import metrics
@@ -65,7 +66,7 @@ def fit(
         parameters = tune(frame, trials, seed) if trials else PARAMETERS
 
         def inner(what: str, share: float, done: int = i, name: str = quantity) -> None:
-            report(f"{name}: {what}", (done + share) / len(chosen))
+            report(say("{name}: {what}", name=name, what=what), (done + share) / len(chosen))
 
         model, evidence, stage = fit_station_model(
             frame, clock.intervals, seed=seed, parameters=parameters, report=inner
@@ -109,15 +110,19 @@ def targets(telemetry: Telemetry, target: str | None) -> list[str]:
     """Return the energy columns to model."""
     if target is not None and target not in ENERGY_COLUMNS:
         raise UsageError(
-            "E-TARGET", f"{target!r} is not an energy of a base station", "--target",
-            f"choose one of {', '.join(ENERGY_COLUMNS)}",
-        )  # fmt: skip
+            "E-TARGET",
+            say("{target!r} is not an energy of a base station", target=target),
+            "--target",
+            say("choose one of {energy_columns}", energy_columns=Message.joined(", ", ENERGY_COLUMNS)),
+        )
     found = [q for q in quantities(telemetry) if target in (None, q)]
     if not found:
         raise InsufficientDataError(
-            "E-STATION-ENERGY", f"there is no measured {target or 'energy'} of any station", "",
-            "add the export with the stations' energy or power",
-        )  # fmt: skip
+            "E-STATION-ENERGY",
+            say("there is no measured {target} of any station", target=target or say("energy")),
+            "",
+            say("add the export with the stations' energy or power"),
+        )
     return found
 
 
@@ -194,7 +199,7 @@ def _past(frame: FeatureFrame, column: str) -> FloatArray:
 
 def _card(telemetry: Telemetry, entries: dict[str, dict[str, object]], seed: int) -> ModelCard:
     notes = (
-        "Intervals are calibrated on half of the held-out stations, coverage is measured on the others.",
-        "The measured hours of the training stations (load, residual) are kept, to know them again.",
+        say("Intervals are calibrated on half of the held-out stations, coverage is measured on the others."),
+        say("The measured hours of the training stations (load, residual) are kept, to know them again."),
     )
     return card_of(telemetry, entries, notes, seed)

@@ -11,6 +11,7 @@ import pandas as pd
 from features.data_centre import ForecastOrEstimate, Recipe, build, recipe_for, supported_quantities
 from features.errors import InsufficientDataError, UsageError
 from features.frame import FeatureFrame, FloatArray
+from features.message import Message, say
 from features.operation import operation_of
 from features.telemetry import Telemetry
 from models.base import Regressor
@@ -62,12 +63,12 @@ def fit(
     if not any(trained.values()):
         raise InsufficientDataError(
             "E-TRAIN-ROWS",
-            "too few measured rows for any model",
-            "; ".join(notes)[:300] or "the export",
-            "export at least two weeks of hourly rows with a power meter",
+            say("too few measured rows for any model"),
+            "; ".join(notes)[:300] or say("the export"),
+            say("export at least two weeks of hourly rows with a power meter"),
         )
     if progress:
-        progress("what-if models", 0.9)
+        progress(say("what-if models"), 0.9)
     what_ifs = {s: _fit_what_if(telemetry, s, seed, notes) for s in telemetry.site_ids}
     sites = {
         s: SiteModels({n: t.model for n, t in trained[s].items()}, what_ifs[s]) for s in telemetry.site_ids
@@ -75,7 +76,7 @@ def fit(
     card = _card(telemetry, trained, what_ifs, notes, seed)
     bundle = DataCentreBundle(card, sites)
     if progress:
-        progress("done", 1.0)
+        progress(say("done"), 1.0)
     return bundle.with_card(seal(card, bundle.to_files()))
 
 
@@ -85,17 +86,20 @@ def _wanted(telemetry: Telemetry, target: str | None) -> list[str]:
         if target not in supported:
             raise UsageError(
                 "E-TARGET",
-                f"{target!r} cannot be predicted from this export",
-                ", ".join(telemetry.site_ids[:3]),
-                f"choose one of: {', '.join(supported) or 'none (no power was measured)'}",
+                say("{target!r} cannot be predicted from this export", target=target),
+                Message.joined(", ", telemetry.site_ids[:3]),
+                say(
+                    "choose one of: {supported}",
+                    supported=Message.joined(", ", supported) or say("none (no power was measured)"),
+                ),
             )
         return [target]
     if not supported:
         raise InsufficientDataError(
             "E-TRAIN-TARGET",
-            "the export holds no facility, IT or cooling power in at least 200 rows",
-            ", ".join(telemetry.site_ids[:3]),
-            "export a power meter at the site's level",
+            say("the export holds no facility, IT or cooling power in at least 200 rows"),
+            Message.joined(", ", telemetry.site_ids[:3]),
+            say("export a power meter at the site's level"),
         )
     return supported
 
@@ -149,7 +153,7 @@ def _fit_what_if(telemetry: Telemetry, site: str, seed: int, notes: list[str]) -
     try:
         operation = operation_of(telemetry, site)
     except InsufficientDataError as error:
-        notes.append(f"{site}: no set-point advice: {error.what}")
+        notes.append(say("{site}: no set-point advice: {what}", site=site, what=error.what))
         return None
     evidence = lever_evidence(operation)
     levers = tuple(n for n, e in evidence.items() if e.identified)
@@ -168,7 +172,7 @@ def _fit_what_if(telemetry: Telemetry, site: str, seed: int, notes: list[str]) -
             fit_site_scorer(chosen, ~even, seed),
         )
     except InsufficientDataError as error:
-        notes.append(f"{site}: no set-point advice: {error.what}")
+        notes.append(say("{site}: no set-point advice: {what}", site=site, what=error.what))
         return WhatIf((), about, (*reasons, error.what))
 
 
@@ -185,7 +189,7 @@ def _card(
             entries[name if len(trained) == 1 else f"{site}/{name}"] = one.about
     for site, what_if in what_ifs.items():
         if what_if is not None:
-            notes.extend(f"{site}: {reason}" for reason in what_if.reasons)
+            notes.extend(say("{site}: {reason}", site=site, reason=reason) for reason in what_if.reasons)
     return card_of(telemetry, entries, tuple(notes), seed)
 
 
@@ -201,21 +205,26 @@ def backtest(
     )
     rows = [row for result in done.values() for row in result]
     notes = [
-        f"The newest {TEST_SHARE:.0%} of the time span of every site were held back; choice, fit and "
-        "intervals used the rest only.",
-        "'persistence' knows the value one step before, 'same hour ...' older ones; an estimate knows "
-        "the load of the same step, a forecast nothing younger than 24 h.",
+        say(
+            "The newest {share:.0%} of the time span of every site were held back; choice, "
+            "fit and intervals used the rest only.",
+            share=TEST_SHARE,
+        ),
+        say(
+            "'persistence' knows the value one step before, 'same hour ...' older ones; an "
+            "estimate knows the load of the same step, a forecast nothing younger than 24 h."
+        ),
         *skipped,
     ]
     if not rows:
         raise InsufficientDataError(
             "E-BACKTEST-ROWS",
-            "too few rows to hold any back",
-            ", ".join(telemetry.site_ids[:3]),
-            "; ".join(notes[2:]),
+            say("too few rows to hold any back"),
+            Message.joined(", ", telemetry.site_ids[:3]),
+            Message.joined("; ", notes[2:]),
         )
     if progress:
-        progress("done", 1.0)
+        progress(say("done"), 1.0)
     return Backtest(
         pd.DataFrame(rows, columns=list(BACKTEST_COLUMNS)), tuple(notes), provenance(telemetry, seed)
     )

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from features.data_centre import TASKS, ForecastOrEstimate, supported_quantities
 from features.errors import InsufficientDataError
+from features.message import say, term
 from features.telemetry import Telemetry
 from models.bundle import Progress
 
@@ -58,9 +59,19 @@ def run_jobs(
         }
         for number, (job, future) in enumerate(running.items()):
             if progress:
-                progress(f"{job[1]} ({job[2]})", number / (len(jobs) + 1))
+                progress(
+                    say("{quantity} ({task})", quantity=job[1], task=term(job[2])), number / (len(jobs) + 1)
+                )
             try:
                 done[job] = future.result()
             except InsufficientDataError as error:
-                notes.append(f"{job[0]}: no {job[2]} of {job[1]}: {error.what}")
+                notes.append(
+                    say(
+                        "{site}: no {task} of {quantity}: {what}",
+                        site=job[0],
+                        task=term(job[2]),
+                        quantity=job[1],
+                        what=error.what,
+                    )
+                )
     return done, notes

@@ -9,6 +9,7 @@ import numpy as np
 
 from features.errors import InsufficientDataError
 from features.frame import FeatureFrame
+from features.message import say
 from features.operation import BoolArray
 
 FOLDS = 3
@@ -52,8 +53,8 @@ def rolling_origin(frame: FeatureFrame, folds: int = FOLDS, least: int = 48) -> 
     if not result:
         raise InsufficientDataError(
             "E-SPLIT-ROWS",
-            f"{len(frame)} measured rows are too few to hold some back by time",
+            say("{count} measured rows are too few to hold some back by time", count=len(frame)),
             frame.quantity,
-            f"give at least {6 * least} measured rows",
+            say("give at least {least} measured rows", least=6 * least),
         )
     return result

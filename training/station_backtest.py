@@ -15,6 +15,7 @@ import pandas as pd
 from features.base_station import LOAD
 from features.errors import InsufficientDataError
 from features.frame import FeatureFrame, FloatArray
+from features.message import say
 from features.station_clock import ClockOffset
 from models import metrics
 from models.baselines import LAST, YESTERDAY, Linear, PastValue, SiteMean
@@ -89,9 +90,11 @@ def backtest_quantity(
     usable = measured(frame)
     if usable.sum() < 200 or frame.keys["site_id"][usable].nunique() < FOLDS:
         raise InsufficientDataError(
-            "E-BACKTEST-ROWS", f"{int(usable.sum())} measured hours are too few to hold any back",
-            frame.quantity, f"give at least 200 measured hours of {FOLDS} stations",
-        )  # fmt: skip
+            "E-BACKTEST-ROWS",
+            say("{count} measured hours are too few to hold any back", count=int(usable.sum())),
+            frame.quantity,
+            say("give at least 200 measured hours of {folds} stations", folds=FOLDS),
+        )
     rows: list[Row] = []
     scattered, tail = hold_out_rows(frame, seed)
     teach = usable & ~scattered & ~tail
@@ -99,7 +102,7 @@ def backtest_quantity(
     model, _, _ = fit_station_model(
         hidden, clock.intervals, seed=seed, report=lambda what, share: report(what, 0.6 * share)
     )
-    report("score gaps and last hours", 0.62)
+    report(say("score gaps and last hours"), 0.62)
     # a gap may use both sides, so the tail's energies are measured there; the last hours see none of it
     gaps = Split("gap filling", "random hours", teach, scattered)
     rows += _known_station_rows(frame, gaps, model.predict(_hide(frame, scattered)))
@@ -107,11 +110,11 @@ def backtest_quantity(
     rows += _known_station_rows(frame, last, model.predict(_hide(frame, tail)))
     ahead = Split("forecast", "last hours, load unknown", teach & ~scattered, tail)
     rows += _known_station_rows(frame, ahead, model.predict(_hide(frame, tail), "forecast"), forecast=True)
-    report("score new stations", 0.7)
+    report(say("score new stations"), 0.7)
     rows += _new_station_rows(first_stage(frame, PARAMETERS.with_(seed=seed)), seed)
-    report("score new products", 0.8)
+    report(say("score new products"), 0.8)
     rows += _new_product_rows(frame)
-    report("done", 1.0)
+    report(say("done"), 1.0)
     return rows, _notes(clock)
 
 
@@ -277,19 +280,27 @@ def table_of(rows: list[Row]) -> pd.DataFrame:
 
 
 def _notes(clock: ClockOffset) -> list[str]:
-    notes = [
-        "All errors are of estimates (load of the hour known) except the problem 'forecast'.",
-        "New station: folds of stations; the model never saw the station, which has no measured hour.",
-        "Gap filling: 15 % random hours of known stations withheld in whole; hours on both sides are known.",
-        "Nowcast: the last 15 % of each station's measured hours withheld in one block; only earlier "
-        "energies are known, so the horizon grows to about a day.",
-        "Forecast: as nowcast, with the load of the same hour yesterday instead of the actual one.",
-        "New product: every radio-unit product with at least ten stations left out in turn.",
-        "The four problems are of different difficulty: quote the problem with every figure.",
+    notes: list[str] = [
+        say("All errors are of estimates (load of the hour known) except the problem 'forecast'."),
+        say("New station: folds of stations; the model never saw the station, which has no measured hour."),
+        say(
+            "Gap filling: 15 % random hours of known stations withheld in whole; hours on both sides "
+            "are known."
+        ),
+        say(
+            "Nowcast: the last 15 % of each station's measured hours withheld in one block; only "
+            "earlier energies are known, so the horizon grows to about a day."
+        ),
+        say("Forecast: as nowcast, with the load of the same hour yesterday instead of the actual one."),
+        say("New product: every radio-unit product with at least ten stations left out in turn."),
+        say("The four problems are of different difficulty: quote the problem with every figure."),
     ]
     if clock.intervals:
         notes.append(
-            f"Loads were taken {clock.intervals} interval(s) later than the energy's stamp "
-            "(D-STATION-CLOCK), for our model and for the linear and LightGBM baselines alike."
+            say(
+                "Loads were taken {intervals} interval(s) later than the energy's stamp "
+                "(D-STATION-CLOCK), for our model and for the linear and LightGBM baselines alike.",
+                intervals=clock.intervals,
+            )
         )
     return notes

@@ -13,6 +13,7 @@ import pandas as pd
 from features.base_station import FILLED, with_expected_work
 from features.errors import InsufficientDataError
 from features.frame import FeatureFrame, FloatArray
+from features.message import say
 from models import metrics
 from models.conformal import Conformal
 from models.gbm import Gbm, GbmParameters
@@ -268,9 +269,11 @@ def calibrate(
         }
     if "prior" not in intervals:
         raise InsufficientDataError(
-            "E-STATION-CALIBRATION", "too few measured stations to calibrate an interval", "",
-            f"give at least {MIN_GROUP} measured hours of at least 2 stations",
-        )  # fmt: skip
+            "E-STATION-CALIBRATION",
+            say("too few measured stations to calibrate an interval"),
+            "",
+            say("give at least {min_group} measured hours of at least 2 stations", min_group=MIN_GROUP),
+        )
     return intervals, evidence
 
 
@@ -299,21 +302,21 @@ def fit_station_model(
         Too few stations or measured hours.
     """
     parameters, correction = parameters.with_(seed=seed), correction.with_(seed=seed)
-    report("fit configuration model", 0.05)
+    report(say("fit configuration model"), 0.05)
     stage = first_stage(frame, parameters)
-    report("prove second stage on held-out hours", 0.2)
+    report(say("prove second stage on held-out hours"), 0.2)
     scored = score_held_out(
         stage, hold_out(frame, stage.usable, np.random.default_rng(seed)), correction, seed
     )
-    report("prove new stations and products", 0.62)
+    report(say("prove new stations and products"), 0.62)
     scored |= score_new_stations(stage, parameters)
     intervals, evidence = calibrate(scored, seed)
-    report("fit second stage", 0.7)
+    report(say("fit second stage"), 0.7)
     corrections = fit_corrections(stage, stage.usable, correction, seed)
     known = stage.hours(stage.usable)
     model = StationModel(
         frame.quantity, offset, dict(frame.categories or {}), stage.config, corrections, intervals,
         training_ranges(frame), known,
     )  # fmt: skip
-    report("done", 1.0)
+    report(say("done"), 1.0)
     return model, evidence, stage

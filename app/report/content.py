@@ -162,6 +162,8 @@ def _action(r: Recommendation, source: Source) -> Action:
     big, detail = (
         (share, "") if r.saving.energy_kwh is None else (energy, share if share != wording.DASH else "")
     )
+    if wording.only_source(r.saving):
+        big, detail = wording.saving(r.saving), "the facility uses as much as before"
     after = wording.saving(r.saving_after_higher_ranked)
     if after not in (wording.saving(r.saving), wording.DASH):
         detail = f"{detail}{' · ' if detail else ''}after those above: {after}"

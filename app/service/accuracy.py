@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from features.message import say
 from models.store import ModelCard
 
 OURS = "ours"
@@ -14,11 +15,11 @@ UNFAIR = {"forecast": ("persistence",)}
 """Baselines that know more than the task does: persistence has seen the step before, a day-ahead
 forecast nothing younger than a day."""
 STATION_CASES = {
-    "around": "estimate, hours before and after are metered",
-    "past": "estimate, earlier hours are metered",
-    "forecast": "forecast, earlier hours are metered",
-    "prior": "estimate, station never metered",
-    "new product": "estimate, product never metered",
+    "around": say("estimate, hours before and after are metered"),
+    "past": say("estimate, earlier hours are metered"),
+    "forecast": say("forecast, earlier hours are metered"),
+    "prior": say("estimate, station never metered"),
+    "new product": say("estimate, product never metered"),
 }
 """What is known of a base station -> how that is said."""
 METERED = ("around", "past", "forecast")

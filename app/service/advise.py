@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from advisor.advise import advise
 from advisor.catalogue import load_measures
+from advisor.combine import MOST_ACTIONS
 from advisor.plan import Advice
 from advisor.site import read_site
 from app.report.content import build_page
@@ -18,12 +19,13 @@ from app.report.page import Source
 from app.report.render import render
 from app.service.check import Rows, count_rows
 from app.service.facts import findings
-from app.service.reading import Exports, read
+from app.service.reading import Exports, in_zone, read
 from app.service.standing import standing
 from app.writing import make_folder, write_csv, write_json, write_text
 from features.errors import UsageError
 from features.issues import DataIssue
-from features.telemetry import Telemetry, TimeZone, utc
+from features.message import say
+from features.telemetry import Telemetry, utc
 from models.bundle import Bundle, Progress, load_bundle
 
 
@@ -62,6 +64,7 @@ def advise_exports(
     start: str | None = None,
     end: str | None = None,
     seed: int = 0,
+    most: int = MOST_ACTIONS,
     progress: Progress | None = None,
     on: date | None = None,
 ) -> AdviseOutcome:
@@ -79,6 +82,8 @@ def advise_exports(
     start, end : str or None
         Window, end exclusive; without offset local time of the site.
     seed : int
+    most : int
+        At most this many actions.
     progress : callable or None
     on : datetime.date or None
         Day of the report; None: today.
@@ -95,7 +100,15 @@ def advise_exports(
         telemetry = in_zone(telemetry, site.time_zone)
     window = (_moment(start, "--start", telemetry), _moment(end, "--end", telemetry))
     advice = advise(
-        telemetry, bundle, measures, site, start=window[0], end=window[1], seed=seed, progress=progress
+        telemetry,
+        bundle,
+        measures,
+        site,
+        start=window[0],
+        end=window[1],
+        seed=seed,
+        most=most,
+        progress=progress,
     )
     shown = telemetry.between(window[0] or telemetry.span[0], window[1] or telemetry.span[1])
     rows = count_rows(readings)
@@ -116,17 +129,6 @@ def advise_exports(
     return AdviseOutcome(advice, telemetry, rows, issues, written)
 
 
-def in_zone(telemetry: Telemetry, name: str) -> Telemetry:
-    """Return the telemetry in the zone that the site declares.
-
-    Wall-clock stamps are taken as local time of that zone. Stamps that were true UTC stay what they
-    are; only what is called local time changes.
-    """
-    if telemetry.zone.known:
-        return replace(telemetry, zone=TimeZone(name, assumed=False))
-    return telemetry.with_zone(name)
-
-
 def _moment(text: str | None, where: str, telemetry: Telemetry) -> pd.Timestamp | None:
     if text is None:
         return None
@@ -135,9 +137,9 @@ def _moment(text: str | None, where: str, telemetry: Telemetry) -> pd.Timestamp 
     except ValueError as error:
         raise UsageError(
             "E-MOMENT",
-            f"{text!r} is no moment: {error}",
+            say("{text!r} is no moment: {error}", text=text, error=error),
             where,
-            "write it like 2026-11-19 or 2026-11-19T14:30",
+            say("write it like 2026-11-19 or 2026-11-19T14:30"),
         ) from None
 
 

@@ -12,6 +12,7 @@ from app.service.facts import describe, findings
 from app.service.reading import Exports, read
 from app.writing import make_folder, write_csv, write_parquet, write_text
 from features.issues import DataIssue
+from features.message import say
 from features.reading import Mapping, Reading
 from features.telemetry import Telemetry
 
@@ -27,9 +28,13 @@ class Rows:
 
     def sentence(self) -> str:
         """Return the account as one line."""
-        return (
-            f"rows in {self.rows_in:,} = {self.accepted:,} accepted + {self.quarantined:,} quarantined "
-            f"+ {self.rejected:,} rejected"
+        return say(
+            "rows in {rows_in:,} = {accepted:,} accepted + {quarantined:,} quarantined + "
+            "{rejected:,} rejected",
+            rows_in=self.rows_in,
+            accepted=self.accepted,
+            quarantined=self.quarantined,
+            rejected=self.rejected,
         )
 
 

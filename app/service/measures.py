@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from advisor.catalogue import load_measures
 from advisor.measure import Measure
 from features.errors import UsageError
+from features.message import say
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def list_measures(measure_id: str | None = None, *, on: date | None = None) -> M
         near = ", ".join(get_close_matches(measure_id, [m.id for m in measures], 3)) or "none"
         raise UsageError(
             "E-MEASURE-UNKNOWN",
-            f"no measure is called {measure_id!r} (near: {near})",
+            say("no measure is called {id!r} (near: {near})", id=measure_id, near=near),
             "",
-            "see: advisor measures",
+            say("see: advisor measures"),
         )
     return MeasuresOutcome(chosen, day)

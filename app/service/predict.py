@@ -14,6 +14,7 @@ from app.service.reading import Exports, read
 from app.writing import make_folder, stamped, write_csv, write_parquet
 from features.errors import UsageError
 from features.issues import DataIssue
+from features.message import say
 from models.bundle import load_bundle
 
 SUFFIXES = (".csv", ".parquet")
@@ -57,9 +58,9 @@ def predict(
     if out.suffix.lower() not in SUFFIXES:
         raise UsageError(
             "E-OUT-SUFFIX",
-            f"{out.suffix or 'no suffix'} is not a known output type",
+            say("{suffix} is not a known output type", suffix=out.suffix or say("no suffix")),
             str(out),
-            "name a file that ends in .csv or .parquet",
+            say("name a file that ends in .csv or .parquet"),
         )
     bundle = load_bundle(model)
     telemetry, _ = read(exports)

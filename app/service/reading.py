@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from features.errors import MappingFileError, UsageError
+from features.message import say
 from features.reading import Mapping, Reading, read_paths
 from features.schema import Kind
 from features.telemetry import Telemetry, TimeZone
@@ -49,12 +50,26 @@ def read(exports: Exports) -> tuple[Telemetry, tuple[Reading, ...]]:
     return read_paths(list(exports.paths), kind=exports.kind, mapping=mapping, zone=exports.zone)
 
 
+def in_zone(telemetry: Telemetry, name: str) -> Telemetry:
+    """Return the telemetry in the zone that the site declares.
+
+    Wall-clock stamps are taken as local time of that zone. Stamps that were true UTC stay what they
+    are; only what is called local time changes.
+    """
+    if telemetry.zone.known:
+        return replace(telemetry, zone=TimeZone(name, assumed=False))
+    return telemetry.with_zone(name)
+
+
 def _check_zone(name: str) -> None:
     try:
         TimeZone(name, assumed=False)
     except (ValueError, KeyError, OSError):
         raise UsageError(
-            "E-ZONE", f"{name!r} is no time zone", "--time-zone", "give an IANA name or an offset like +08:00"
+            "E-ZONE",
+            say("{name!r} is no time zone", name=name),
+            "--time-zone",
+            say("give an IANA name or an offset like +08:00"),
         ) from None
 
 
@@ -64,8 +79,8 @@ def _mapping(path: Path) -> Mapping:
     except (OSError, UnicodeDecodeError) as error:
         raise MappingFileError(
             "E-MAPPING-FILE",
-            f"the mapping cannot be read: {error}",
+            say("the mapping cannot be read: {error}", error=error),
             str(path),
-            "give the mapping.toml that `advisor check --out DIR` wrote",
+            say("give the mapping.toml that `advisor check --out DIR` wrote"),
         ) from None
     return Mapping.from_toml(text, str(path))

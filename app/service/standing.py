@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -15,6 +15,7 @@ from advisor.plan import Totals
 from advisor.site import Site
 from features import kpi
 from features.errors import DataError
+from features.message import say
 from features.telemetry import Telemetry
 
 Label = Literal["measured", "published", "modelled", "assumed"]
@@ -33,10 +34,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Standing:
-    """Figures of a site over a window, and its judgement by every measure of its kind."""
+    """Figures of a site over a window, its judgement by every measure of its kind, and by which facts."""
 
     figures: tuple[Figure, ...]
     judgements: tuple[tuple[Measure, Judgement], ...]
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
     def value(self, name: str) -> float | None:
         """Return a figure's value."""
@@ -82,7 +84,7 @@ def standing(
             "zone_set_point_c": site.current.get("zone_set_point_c"),
         }
     judged = tuple((m, judge(m, facts, on=on)) for m in measures if telemetry.kind in m.applies_to)
-    return Standing(figures, judged)
+    return Standing(figures, judged, facts)
 
 
 def _most(telemetry: Telemetry, name: str) -> float | None:
@@ -102,7 +104,7 @@ def _data_centre(telemetry: Telemetry, site: Site | None, baseline: Totals) -> t
     return (
         _energy(facility, baseline),
         _pue(rows, facility, it, baseline),
-        _ratio("WUE", "L/kWh", "make-up water over IT energy", lambda: kpi.wue(water, it)),
+        _ratio("WUE", "L/kWh", say("make-up water over IT energy"), lambda: kpi.wue(water, it)),
         _green_share(site, own, facility, rows),
         _carbon(site, _total(facility - own), facility, rows, baseline),
     )
@@ -112,24 +114,35 @@ def _energy(facility_kwh: pd.Series, baseline: Totals) -> Figure:
     energy_kwh = _total(facility_kwh)
     if energy_kwh is None:
         if baseline.energy_kwh is None:
-            return Figure("Energy", None, "kWh", "measured", "no facility power meter in the export")
-        return Figure("Energy", baseline.energy_kwh, "kWh", "modelled", "under the current set-points")
+            return Figure(
+                say("Energy"), None, "kWh", "measured", say("no facility power meter in the export")
+            )
+        return Figure(
+            say("Energy"), baseline.energy_kwh, "kWh", "modelled", say("under the current set-points")
+        )
     missing, wanted = int(facility_kwh.isna().sum()), len(facility_kwh)
-    note = f"facility meter; {missing} of {wanted} intervals missing" if missing else "facility meter"
-    return Figure("Energy", energy_kwh, "kWh", "measured", note)
+    note = (
+        say("facility meter; {missing} of {wanted} intervals missing", missing=missing, wanted=wanted)
+        if missing
+        else say("facility meter")
+    )
+    return Figure(say("Energy"), energy_kwh, "kWh", "measured", note)
 
 
 def _pue(rows: pd.DataFrame, facility_kwh: pd.Series, it_kwh: pd.Series, baseline: Totals) -> Figure:
     measured = _ratio(
-        "PUE", "1", "facility energy over IT energy, over this window", lambda: kpi.pue(facility_kwh, it_kwh)
+        "PUE",
+        "1",
+        say("facility energy over IT energy, over this window"),
+        lambda: kpi.pue(facility_kwh, it_kwh),
     )
     column = _column(rows, "pue")
     if measured.value is not None:
         return measured
     if column.notna().any():
-        return Figure("PUE", float(column.mean()), "1", "measured", "mean of the exported PUE")
+        return Figure(say("PUE"), float(column.mean()), "1", "measured", say("mean of the exported PUE"))
     if baseline.pue is not None:
-        return Figure("PUE", baseline.pue, "1", "modelled", "under the current set-points")
+        return Figure(say("PUE"), baseline.pue, "1", "modelled", say("under the current set-points"))
     return measured
 
 
@@ -140,19 +153,26 @@ def _base_stations(telemetry: Telemetry, site: Site | None, baseline: Totals) ->
     relative = _column(frame, "station_energy_rel")
     load = _column(frame, "prb_utilisation")
     mean_load = float(load.mean()) if load.notna().any() else None
-    said = "mean PRB utilisation of the cells" if load.notna().any() else "no PRB utilisation in the export"
+    said = (
+        say("mean PRB utilisation of the cells")
+        if load.notna().any()
+        else say("no PRB utilisation in the export")
+    )
     known = pd.Series([np.nan if energy_kwh is None else energy_kwh])
     figures = [
-        Figure("Energy", energy_kwh, "kWh", "measured", note),
-        Figure("Mean load", mean_load, "%", "measured", said),
+        Figure(say("Energy"), energy_kwh, "kWh", "measured", note),
+        Figure(say("Mean load"), mean_load, "%", "measured", said),
         _green_share(site, 0.0 * known, known, frame),
         _carbon(site, energy_kwh, known, frame, baseline),
     ]
     if energy_kwh is None and relative.notna().any():
         figures[0] = Figure(
-            "Energy", float(relative.sum()), "rel", "measured",
-            "relative units: declare energy_unit_kwh in site.toml to get kWh, money and CO2",
-        )  # fmt: skip
+            say("Energy"),
+            float(relative.sum()),
+            "rel",
+            "measured",
+            say("relative units: declare energy_unit_kwh in site.toml to get kWh, money and CO2"),
+        )
     return tuple(figures)
 
 
@@ -161,45 +181,57 @@ def _station_energy(telemetry: Telemetry, site: Site | None) -> tuple[float | No
     metered, power = _column(frame, "station_energy_kwh"), _column(frame, "station_power_w")
     relative = _column(frame, "station_energy_rel")
     if metered.notna().any():
-        return float(metered.sum()), f"station meters, {int(metered.notna().sum())} readings"
+        return float(metered.sum()), say(
+            "station meters, {readings} readings", readings=int(metered.notna().sum())
+        )
     if power.notna().any():
-        return float(power.sum()) * telemetry.hours / 1000, "station power meters"
+        return float(power.sum()) * telemetry.hours / 1000, say("station power meters")
     if relative.notna().any() and site is not None and site.energy_unit_kwh is not None:
-        return float(
-            relative.sum()
-        ) * site.energy_unit_kwh, "relative meter times the declared energy_unit_kwh"
-    return None, "no station energy in the export"
+        return float(relative.sum()) * site.energy_unit_kwh, say(
+            "relative meter times the declared energy_unit_kwh"
+        )
+    return None, say("no station energy in the export")
 
 
 # -- green share and carbon ----------------------------------------------------------------------
 def _green_share(site: Site | None, own_kwh: pd.Series, used_kwh: pd.Series, rows: pd.DataFrame) -> Figure:
     column = _column(rows, "green_share")
     if column.notna().any():
-        return Figure("Green share", float(column.mean()), "%", "measured", "mean of the exported share")
+        return Figure(
+            say("Green share"), float(column.mean()), "%", "measured", say("mean of the exported share")
+        )
     if site is None or site.green is None:
-        return Figure("Green share", None, "%", "assumed", "declare [green] grid_share in site.toml")
+        return Figure(
+            say("Green share"), None, "%", "assumed", say("declare [green] grid_share in site.toml")
+        )
     share, label = site.green.grid_share, _declared(site, "green", site.green.source)
     if not own_kwh.any():  # without generation of its own, a site's share is that of its purchase
-        return Figure("Green share", share, "%", label, site.green.source)
+        return Figure(say("Green share"), share, "%", label, site.green.source)
     green = own_kwh + share * (used_kwh - own_kwh)
-    return _ratio("Green share", "%", site.green.source, lambda: kpi.green_share(green, used_kwh), label)
+    return _ratio(say("Green share"), "%", site.green.source, lambda: kpi.green_share(green, used_kwh), label)
 
 
 def _carbon(
     site: Site | None, bought_kwh: float | None, used_kwh: pd.Series, rows: pd.DataFrame, baseline: Totals
 ) -> Figure:
-    name, about = "Carbon", "kg CO2e"
+    name, about = say("Carbon"), "kg CO2e"
     factor = _column(rows, "carbon_g_per_kwh")
     if len(factor) == len(used_kwh) and (factor.notna() & used_kwh.notna()).all() and len(rows):
         kilograms = float((factor * used_kwh).sum()) / 1000
-        return Figure(name, kilograms, about, "modelled", "attributional: hourly grid factor times energy")
+        return Figure(
+            name, kilograms, about, "modelled", say("attributional: hourly grid factor times energy")
+        )
     if site is None or site.carbon is None:
-        return Figure(name, None, about, "assumed", "declare [carbon] factor_kg_per_kwh in site.toml")
+        return Figure(name, None, about, "assumed", say("declare [carbon] factor_kg_per_kwh in site.toml"))
     if bought_kwh is None:
         if baseline.carbon_kg is not None:
-            return Figure(name, baseline.carbon_kg, about, "modelled", "under the current set-points")
-        return Figure(name, None, about, "assumed", "needs energy in kWh")
-    note = f"attributional: {site.carbon.factor_kg_per_kwh:g} kg/kWh, {site.carbon.source}"
+            return Figure(name, baseline.carbon_kg, about, "modelled", say("under the current set-points"))
+        return Figure(name, None, about, "assumed", say("needs energy in kWh"))
+    note = say(
+        "attributional: {factor:g} kg/kWh, {source}",
+        factor=site.carbon.factor_kg_per_kwh,
+        source=site.carbon.source,
+    )
     return Figure(name, bought_kwh * site.carbon.factor_kg_per_kwh, about, "modelled", note)
 
 
@@ -223,4 +255,4 @@ def _ratio(
     try:
         return Figure(name, indicator(), unit, label, note)
     except DataError as error:
-        return Figure(name, None, unit, label, f"{error.what} ({error.where})")
+        return Figure(name, None, unit, label, say("{what} ({where})", what=error.what, where=error.where))

@@ -9,6 +9,7 @@ from app.service.facts import findings
 from app.service.reading import Exports, read
 from features.errors import UsageError
 from features.issues import DataIssue
+from features.message import say
 from features.schema import SCHEMA
 from models.bundle import Progress, save_bundle
 from models.store import ModelCard
@@ -45,7 +46,10 @@ def check_target(target: str | None) -> None:
     if target is not None and (target not in SCHEMA or SCHEMA[target].text):
         outcomes = ", ".join(c.name for c in SCHEMA.values() if c.role == "outcome")
         raise UsageError(
-            "E-TARGET", f"{target!r} is not a canonical column", "--target", f"outcomes are {outcomes}"
+            "E-TARGET",
+            say("{target!r} is not a canonical column", target=target),
+            "--target",
+            say("outcomes are {outcomes}", outcomes=outcomes),
         )
 
 

@@ -93,15 +93,16 @@ class SiteCase:
 
 
 def list_sites(data: Path) -> tuple[SiteEntry, ...]:
-    """Return the sites of a data folder that have exports and models, by key."""
+    """Return the sites of a data folder that have exports and models: data centres first, then by key."""
     samples = data / "samples"
     if not samples.is_dir():
         return ()
-    return tuple(
+    found = [
         _entry(data, folder.name)
         for folder in sorted(samples.iterdir())
         if folder.is_dir() and (data / folder.name / "model").is_dir()
-    )
+    ]
+    return tuple(sorted(found, key=lambda entry: (entry.kind == "base-station", entry.key)))
 
 
 def open_site(data: Path, key: str, *, progress: Progress | None = None, on: date | None = None) -> SiteCase:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import panel as pn
 from bokeh.models import CustomJS
 
-from app.service.workspace import SiteCase, forget, list_sites, open_site
+from app.service.workspace import MOST_OPEN, SiteCase, forget, list_sites, open_site
 from app.web import (
     levers,  # noqa: F401 - a component must be defined before the document that may show it is sent
     shell,
@@ -27,6 +27,7 @@ from app.web.pages import page
 from app.web.state import SessionState
 from app.web.view import HERE, View, style
 from app.web.window import Window, read_address
+from features.errors import AdvisorError
 
 LOG = logging.getLogger(__name__)
 KEPT_PAGES = 12
@@ -180,7 +181,15 @@ class Room:
 
 
 def warm(data: Path) -> None:
-    """Begin to open the first site, so that the first reader does not wait for it."""
-    entries = list_sites(data)
-    if entries:
-        POOL.submit(open_site, data, entries[0].key)
+    """Begin to open the sites, one after the other, so that their first reader does not wait."""
+    keys = [entry.key for entry in list_sites(data)][:MOST_OPEN]
+
+    def each() -> None:
+        for key in keys:
+            try:
+                open_site(data, key)
+            except AdvisorError as error:  # whoever opens that site is told
+                LOG.warning("%s cannot be opened: %s", key, error)
+
+    if keys:
+        POOL.submit(each)

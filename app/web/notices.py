@@ -7,6 +7,7 @@ from typing import Any
 from app.web.icons import icon
 from app.web.language import Language
 from app.web.nodes import Node, node
+from app.web.sentences import translate
 from app.web.state import SessionState
 from app.web.view import View
 from features.errors import AdvisorError
@@ -119,8 +120,8 @@ def foreign(state: SessionState, text: str) -> str | None:
 
 def foreign_to(language: Language, text: str) -> str | None:
     """Return ``en`` for a core sentence that is not in this language yet."""
-    untouched = language.code != "en" and language.sentence(text) == text
-    return "en" if untouched and any(letter.isascii() and letter.isalpha() for letter in text) else None
+    shown = translate(text, language.code).language
+    return "en" if shown != language.code and any(c.isascii() and c.isalpha() for c in text) else None
 
 
 def said(language: Language, text: str, tag: str = "p", cls: str | None = None) -> Node:
