@@ -22,6 +22,8 @@ from advisor.plan import SolverReport
 from features.errors import PlanError
 from features.message import say
 
+TIE_W = 1e-3
+"""What a server without work counts more than its equal with work [W]."""
 EFFORT = ((300, 0.0), (300, 1e-4), (300, 1e-3), (None, 1e-2))
 """Branch-and-bound nodes and the relative gap that ends the search [1], tried in turn.
 
@@ -51,6 +53,8 @@ class Option:
         deep idle states, which only tuned machines reach.
     price, embodied_w : float
         Of one bought server [currency]; power that it has to save to repay its making [W].
+    idle : bool
+        They do no work today: between equal machines those that work stay on.
     """
 
     pool: int
@@ -63,6 +67,7 @@ class Option:
     price: float = 0.0
     embodied_w: float = 0.0
     least: int = 0
+    idle: bool = False
 
     @property
     def capacity(self) -> float:
@@ -219,7 +224,9 @@ def _row(
 def _add_option(highs: highspy.Highs, option: Option, money_w: float) -> _Columns:
     """Add the columns of an option and the rows that tie them together."""
     most = float(option.most)
-    hurdle = 0.0 if option.stock is not None else option.embodied_w + option.price * money_w
+    hurdle = option.embodied_w + option.price * money_w
+    if option.stock is not None:
+        hurdle = TIE_W if option.idle else 0.0
     points, watts = option.points, option.machine.power_w(option.points)
     columns = _Columns(
         _column(highs, hurdle, most, integer=True, lower=float(option.least)),

@@ -102,8 +102,9 @@ class Pool:
         # Today's loads stay possible, so that keeping everything as it is always is.
         low = self.load_min if stock.idle else min(self.load_min, load)
         return Option(
-            index, stock_index, stock.group.model, machine, stock.group.count, low, max(self.load_limit, load)
-        )
+            index, stock_index, stock.group.model, machine, stock.group.count, low,
+            max(self.load_limit, load), idle=stock.idle,
+        )  # fmt: skip
 
     def demand(self, index: int = 0) -> Demand:
         """Return what has to be carried.

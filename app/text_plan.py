@@ -22,6 +22,7 @@ def plan(outcome: PlanOutcome) -> str:
         _sites(outcome),
         _front(outcome),
         _purchases(outcome),
+        _servers(outcome),
         _failed(outcome),
         issues_text(outcome.found) if outcome.found else "",
         issues_line(outcome.issues),
@@ -106,6 +107,22 @@ def _purchases(outcome: PlanOutcome) -> str:
         for line in purchases(outcome.plan)
     ]
     return table(("purchase", "volume of use", "cost", "note"), rows) if rows else ""
+
+
+def _servers(outcome: PlanOutcome) -> str:
+    """Return what to do with the servers, beside the placement."""
+    rows = [
+        (s.site_id, a.sentence, wording.interval(a.it_saving_kw, "kW"))
+        for s in outcome.servers
+        for a in s.plan.actions
+    ]
+    if not rows:
+        return ""
+    return join(
+        "Servers (beside the placement, in no total with it; payback, sources and what was rejected: "
+        "summary.json):",
+        table(("site", "action", "IT power saved"), rows),
+    )
 
 
 def _figure(value: object) -> float:

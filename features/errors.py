@@ -13,7 +13,8 @@
     │   ├── QuestionError            a doubt that changes numbers by a unit factor
     │   └── InsufficientDataError    too little, or without variation
     ├── ModelError        (exit 2)   model directory missing, damaged, of another schema
-    └── PlanError         (exit 1)   a plan broke a limit: the verifier refused it
+    ├── PlanError         (exit 1)   a plan broke a limit: the verifier refused it
+    └── StoppedError      (exit 1)   the user stopped the work
 
 Codes are stable: tests and users' scripts may rely on them.
 """
@@ -106,3 +107,7 @@ class ModelError(AdvisorError):
 
 class PlanError(AdvisorError):
     """A plan broke a limit and was refused by the verifier."""
+
+
+class StoppedError(AdvisorError):
+    """The user stopped the work."""

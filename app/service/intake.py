@@ -15,17 +15,13 @@ from app.service.advise import advise_exports
 from app.service.check import check
 from app.service.reading import Exports
 from app.service.train import train
-from features.errors import AdvisorError
+from features.errors import AdvisorError, StoppedError
 from features.message import pack, say, unpack
 from models.bundle import Progress
 
 CHILD = "from app.service.intake import child; child()"
 """What the child process runs."""
 STEPS = 3
-
-
-class StoppedError(AdvisorError):
-    """The user stopped the work."""
 
 
 def intake(data: Path, key: str, *, seed: int = 0, progress: Progress) -> None:

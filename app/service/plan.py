@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from advisor.portfolio import FILE, Member, Portfolio, Purchase, read_portfolio
 from advisor.portfolio_case import GRID_COLUMNS, SiteCase, Source, cases_of
 from advisor.portfolio_plan import KNOWLEDGE, PortfolioPlan, SitePlan, horizon_of, plan_portfolio
 from advisor.site import read_site
+from app.service.plan_servers import SiteServers, plan_servers
 from app.service.reading import Exports, in_zone, read
 from app.writing import make_folder, write_csv, write_json
 from features.errors import AdvisorError, InsufficientDataError, SiteFileError, UnreadableFileError
@@ -36,7 +37,7 @@ class FailedMember:
 
 @dataclass(frozen=True)
 class PlanOutcome:
-    """The plan, what failed, findings (``found`` in planning, ``issues`` of the exports), files written."""
+    """The plan, what failed, findings (``found`` in planning, ``issues`` of the exports), files, servers."""
 
     plan: PortfolioPlan
     sources: tuple[Source, ...]
@@ -44,6 +45,7 @@ class PlanOutcome:
     found: tuple[DataIssue, ...]
     issues: tuple[DataIssue, ...]
     written: tuple[Path, ...]
+    servers: tuple[SiteServers, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -53,7 +55,7 @@ class PlanOutcome:
     def to_dict(self) -> dict[str, object]:
         """Return the summary and the files."""
         return {
-            **summary(self.plan, self.sources, self.failed, (*self.found, *self.issues)),
+            **summary(self.plan, self.sources, self.failed, (*self.found, *self.issues), self.servers),
             "written": [str(path) for path in self.written],
         }
 
@@ -87,6 +89,9 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
     _refuse_twice(sources, failed)
     cases = _cases(portfolio, sources, failed, issues)
     plan = plan_portfolio(portfolio, cases, horizon_of(portfolio, sources), points=points, progress=tell)
+    servers: list[SiteServers] = []
+    for case in cases:
+        _try(lambda c=case: servers.extend(plan_servers([c])), case.site.id, failed)  # type: ignore[misc]
     used = tuple(s for s in sources if any(c.site is s.site for c in cases))
     found = worst_first(issues)
     findings = worst_first(issue for s in used for issue in s.telemetry.issues)
@@ -94,10 +99,10 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
     written = (
         write_csv(out / "plan.csv", plan.table),
         write_csv(out / "pareto.csv", plan.front),
-        write_json(out / "summary.json", summary(plan, used, tuple(failed), (*found, *findings))),
+        write_json(out / "summary.json", summary(plan, used, tuple(failed), (*found, *findings), servers)),
     )
     tell("done", 1.0)
-    return PlanOutcome(plan, used, tuple(failed), found, findings, written)
+    return PlanOutcome(plan, used, tuple(failed), found, findings, written, tuple(servers))
 
 
 def _cases(
@@ -230,6 +235,7 @@ def summary(
     sources: tuple[Source, ...],
     failed: tuple[FailedMember, ...],
     issues: tuple[DataIssue, ...],
+    servers: Sequence[SiteServers] = (),
 ) -> dict[str, object]:
     """Return the content of ``summary.json``."""
     start, end = plan.horizon.window
@@ -254,6 +260,7 @@ def summary(
         "sites": {p.case.dispatch.site_id: _site(p) for p in plan.sites},
         "between_sites": [list(e.site_ids) for e in plan.exchanges],
         "purchases": purchases(plan),
+        "servers": {s.site_id: s.to_dict() for s in servers},
         "solver": vars(report),
         "checks": [{"name": c.name, "passed": c.passed, "worst": c.worst} for c in plan.checks],
         "front": {"between": list(plan.front_between), "points": len(plan.front)},

@@ -13,7 +13,7 @@ from uuid import uuid4
 import panel as pn
 
 from app.service.check import Rows, count_rows
-from app.service.intake import StoppedError, intake_apart
+from app.service.intake import intake_apart
 from app.web.background import in_background
 from app.web.drop import Drop
 from app.web.handlers import INCOMING
@@ -25,7 +25,7 @@ from app.web.questions import Asked, asked_by, form, with_answer
 from app.web.recognised import answered, columns_of, in_zone, recognised
 from app.web.state import SessionState
 from app.web.view import View
-from features.errors import AdvisorError
+from features.errors import AdvisorError, StoppedError
 from features.issues import worst_first
 from features.reading import Answer, Mapping, Reading
 from features.reading.isolated import read_isolated

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from app.batch.choice import choose, list_models
-from app.batch.scoring import Chunk, score_chunk
+from app.batch.choice import choose
+from app.batch.chunk import Chunk, score_chunk
+from app.batch.model_folder import list_models
 from app.batch.sites import list_sites
 from features.errors import ModelError
 from features.reading import read_paths

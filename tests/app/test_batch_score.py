@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.batch import scoring
-from app.batch.choice import ModelFolder, list_models
+from app.batch.chunk import Chunk, score_chunk
 from app.batch.judge import drift_of, outside
 from app.batch.limits import SiteTimeoutError, limited
+from app.batch.model_folder import ModelFolder, list_models
 from app.batch.prepare import day_of
 from app.batch.run import ranked
-from app.batch.scoring import Chunk, score_chunk
 from app.batch.sites import list_sites, local_path
 from app.batch.tables import table_of
 from features.errors import ModelError, UsageError

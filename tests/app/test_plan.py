@@ -287,3 +287,39 @@ def test_a_reserve_that_backup_needs_is_never_touched(copy: Path, tmp_path: Path
     done = plan_folder(copy, out=tmp_path / "out", points=0)
     site = next(p for p in done.plan.sites if p.case.dispatch.site_id == "dc-a")
     assert site.after.soc_kwh.min() >= 250 - 1e-6
+
+
+SERVERS = """
+[[servers]]
+name = "web"
+model = "{model}"
+count = 600
+mean_utilisation = 0.12
+peak_utilisation = 0.3
+source = "test"
+"""
+
+
+def test_servers_are_planned_beside_the_placement_with_their_sources(copy: Path, tmp_path: Path) -> None:
+    with (copy / "a.toml").open("a", encoding="utf-8") as site:
+        site.write(SERVERS.format(model="xeon-8280-2s"))
+    outcome = plan_folder(copy, out=tmp_path / "out", points=0)
+    (servers,) = outcome.servers
+    assert servers.site_id == "dc-a"
+    told = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["servers"]["dc-a"]
+    (action,) = told["actions"]
+    assert action["kind"] == "consolidate"
+    assert any("SPECpower" in source for source in action["sources"])
+    saved = told["it_before_kw"]["point"] - told["it_after_kw"]["point"]
+    assert saved == pytest.approx(action["it_saving_kw"]["point"])
+    assert outcome.exit_code == 0
+
+
+def test_a_server_that_nobody_knows_fails_its_site_alone(copy: Path, tmp_path: Path) -> None:
+    with (copy / "a.toml").open("a", encoding="utf-8") as site:
+        site.write(SERVERS.format(model="abacus-9000"))
+    outcome = plan_folder(copy, out=tmp_path / "out", points=0)
+    assert outcome.exit_code == 1
+    assert [f.place for f in outcome.failed] == ["dc-a"]
+    assert outcome.servers == ()
+    assert outcome.plan.saving.non_green_kwh is not None

@@ -14,9 +14,9 @@ import pytest
 
 from app.service import workspace
 from app.service.fleet import fleet
-from app.service.intake import StoppedError, intake_apart
+from app.service.intake import intake_apart
 from app.service.workspace import forget, list_sites, open_site
-from features.errors import AdvisorError, UsageError
+from features.errors import AdvisorError, StoppedError, UsageError
 
 ON = date(2026, 2, 1)
 

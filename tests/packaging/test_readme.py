@@ -43,8 +43,11 @@ def test_every_block_but_the_test_command_runs(stranger) -> None:
 
 
 def test_the_site_file_of_the_readme_is_valid() -> None:
-    (block,) = re.findall(r"^```toml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-    assert Site.model_validate(tomllib.loads(block)).limits.server_inlet_temp_c_max == 27.0
+    basic, more = re.findall(r"^```toml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    assert Site.model_validate(tomllib.loads(basic)).limits.server_inlet_temp_c_max == 27.0
+    site = Site.model_validate(tomllib.loads(basic + more))
+    assert site.pv is not None
+    assert [group.model for group in site.servers] == ["xeon-8280-2s"]
 
 
 def test_files_that_the_readme_names_exist() -> None:
