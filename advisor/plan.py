@@ -17,6 +17,7 @@ PLAN_COLUMNS = (
 )  # fmt: skip
 
 Verdict = Literal["supported", "not proven", "hold", "refused"]
+ActionKind = Literal["set-point", "sleep", "servers", "pv", "battery", "shift"]
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,8 @@ class Recommendation:
     rollback_trigger, expiry : str
     cost, payback_years : float or None
         Cost to do it [currency] and payback [a]; None: not assessed.
+    kind : {"set-point", "sleep", "servers", "pv", "battery", "shift"}
+        What is acted on.
     """
 
     id: str
@@ -274,6 +277,7 @@ class Recommendation:
     expiry: str
     cost: float | None = None
     payback_years: float | None = None
+    kind: ActionKind = "set-point"
 
     def to_dict(self) -> dict[str, object]:
         """Return the entry of ``recommendations.json``."""

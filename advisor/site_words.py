@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from advisor.chips import ChipAction, ChipPlan, payback
 from advisor.combine import Ranked
-from advisor.plan import Interval, Recommendation, Saving, Verdict
+from advisor.plan import ActionKind, Interval, Recommendation, Saving, Verdict
 from advisor.site import Site
 from advisor.site_energy import SiteEnergy
 from features.message import Message, say
@@ -25,6 +25,7 @@ ANSWERS = {
     "shift": "load_shift",
 }
 """Kind of action -> word of `advisor.measure.ACTIONS`."""
+KINDS: dict[str, ActionKind] = {"pv": "pv", "battery": "battery", "shift": "shift"}
 EXPIRY = say("one year after the end of the data, or when servers, contracts or prices change")
 
 Cited = Callable[[str], tuple[str, ...]]
@@ -95,6 +96,7 @@ def servers_entry(
         expiry=EXPIRY,
         cost=cost,
         payback_years=None if told.money_years is None else told.money_years.point,
+        kind="servers",
     )
 
 
@@ -141,6 +143,7 @@ def asset_entry(ranked: Ranked, energy: SiteEnergy, site: Site, cited: Cited) ->
         expiry=EXPIRY,
         cost=cost,
         payback_years=years,
+        kind=KINDS[ranked.id],
     )
 
 

@@ -25,6 +25,7 @@ def recommend(
     few = effect.stations < SURE_STATIONS
     confidence: Literal["medium", "low"] = "low" if few else "medium"
     return Recommendation(
+        kind="sleep",
         id=_slug(action),
         action=(
             say(
@@ -164,6 +165,7 @@ def _not_proven(
         nights=TEST_NIGHTS,
     )
     return Recommendation(
+        kind="sleep",
         id=identity,
         action=action,
         lever=lever,

@@ -32,6 +32,8 @@ from app.web.view import View
 MOST = 5
 """Actions shown at once: operators act on few."""
 DECISIONS = ("accepted", "postponed", "rejected")
+MODELLED = ("set-point", "sleep")
+"""Kinds of action that two models of the site score."""
 CONFIDENCE = {"high": "good", "medium": "unknown", "low": "warn"}
 VERDICTS = {
     "supported": ("good", "good"),
@@ -177,6 +179,8 @@ def _money(case: SiteCase, r: Recommendation, language: Language) -> Node:
 
 def _cost(case: SiteCase, r: Recommendation, language: Language) -> str:
     currency = case.site.currency if case.site is not None else ""
+    if r.payback_years == 0.0:
+        return language.text("actions.no_purchase")
     if r.payback_years is not None:
         return language.text("actions.payback", years=f"{r.payback_years:.1f}")
     if r.cost is not None:
@@ -200,12 +204,12 @@ def _facts(case: SiteCase, r: Recommendation, language: Language) -> Node:
         node(
             "span",
             icon(verdict_icon),
-            language.text(f"verdict.{r.verdict.replace(' ', '_')}"),
+            language.text(_verdict_key(r)),
             cls=f"state {tone}",
         ),
         node("p", language.text("actions.confidence", level=language.text(f"confidence.{r.confidence}"))),
         *(said(language, text) for text in r.evidence),
-        *_held_out(case, language),
+        *(_held_out(case, language) if r.kind in MODELLED else ()),
     ]
     lines: list[tuple[str, list[Node]]] = [
         ("why", [said(language, text) for text in r.reasons]),
@@ -215,7 +219,7 @@ def _facts(case: SiteCase, r: Recommendation, language: Language) -> Node:
         ("answers", _answers(case, r, language)),
         ("risk", [said(language, r.rollback_trigger)]),
         ("expiry", [said(language, r.expiry)]),
-        ("who", [node("p", language.text(f"actions.who_{case.telemetry.kind}"))]),
+        ("who", [node("p", language.text(f"actions.who_{r.kind}"))]),
     ]
     return node(
         "dl",
@@ -227,6 +231,13 @@ def _facts(case: SiteCase, r: Recommendation, language: Language) -> Node:
         ],
         cls="facts",
     )
+
+
+def _verdict_key(r: Recommendation) -> str:
+    """Return the key of a verdict: not every action is scored by two models."""
+    if r.verdict == "supported" and r.kind not in MODELLED:
+        return "verdict.supported_alone"
+    return f"verdict.{r.verdict.replace(' ', '_')}"
 
 
 def _saves(case: SiteCase, r: Recommendation, language: Language, after: str, amount: Amount) -> list[Node]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -71,7 +71,10 @@ def interval_text(amount: Amount, language: Language) -> str:
 
 
 def saving_amount(saving: Saving, language: Language) -> Amount:
-    """Return the energy saved, in % where the meter is relative."""
+    """Return the energy saved, in % where the meter is relative; non-green where only its source changes."""
+    if wording.only_source(saving):
+        amount = spanned(saving.non_green_kwh, "kWh", language)
+        return replace(amount, unit=language.text("saving.non_green_unit", unit=amount.unit))
     if saving.energy_kwh is not None:
         return spanned(saving.energy_kwh, "kWh", language)
     return spanned(saving.energy_pct, "%", language)

@@ -11,7 +11,7 @@ from app import wording
 from app.service.accuracy import Accuracy
 from app.service.workspace import SiteCase
 from app.web.energy_split import split_card
-from app.web.figures import duration, interval_text, moment, percent, plain, saving_amount, seconds
+from app.web.figures import duration, interval_text, moment, percent, plain, saving_amount, seconds, spanned
 from app.web.language import Language
 from app.web.nodes import Node, node
 from app.web.notices import foreign_to, heading, said
@@ -76,7 +76,12 @@ def advised(case: SiteCase, language: Language) -> str:
         return language.text("overview.no_action")
     amount = saving_amount(case.advice.saving, language)
     key = "overview.one_action" if len(actions) == 1 else "overview.actions"
-    return language.text(key, n=len(actions), saving=amount.text, low=amount.low, high=amount.high)
+    told = language.text(key, n=len(actions), saving=amount.text, low=amount.low, high=amount.high)
+    if not any(wording.only_source(r.saving) for r in actions) or wording.only_source(case.advice.saving):
+        return told
+    source = spanned(case.advice.saving.non_green_kwh, "kWh", language)
+    more = language.text("overview.non_green", saving=source.text, low=source.low, high=source.high)
+    return f"{told} {more}" if language.code == "en" else f"{told}{more}"
 
 
 def about(case: SiteCase, language: Language) -> Node:

@@ -30,6 +30,8 @@ from features.errors import UsageError
 from sample_data.fleet import Fleet, write_fleet
 
 TRAINED_STATIONS, TRAINED_CENTRES = 20, 2
+STARTING_S = 6.0
+"""About how long the start of a run takes, before the first chunk is done [s]."""
 KEYS = ["site_id", "unit_id", "quantity", "lever", "timestamp"]
 
 
@@ -120,7 +122,7 @@ def kill(fleet: Fleet, models: Path, base: Path, args: argparse.Namespace) -> No
     print(f"undisturbed: {whole:.1f} s", flush=True)
     rng = random.Random(args.seed)  # noqa: S311 - moments, not secrets
     for number in range(args.kills):
-        after = rng.uniform(0.0, 1.2 * whole / max(args.kills, 1)) + 0.5
+        after = rng.uniform(1.0, STARTING_S + 2.0 * whole / max(args.kills, 1))
         process = subprocess.Popen(
             command(fleet, models, other, args.workers), stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
