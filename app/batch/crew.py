@@ -66,6 +66,9 @@ class LocalCrew:
                 os.environ.setdefault(name, "1")
             methods = multiprocessing.get_all_start_methods()
             context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+            if "forkserver" in methods:
+                # imported once for all workers; importing runs none of LightGBM's threads, so forking is safe
+                context.set_forkserver_preload(["app.batch.scoring"])
             self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=start_worker)
         return self._pool.submit(score_chunk, chunk)
 
