@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from advisor.data_centre import Case, case_of
+from advisor.data_centre_case import Case, case_of
 from advisor.site import Site
 from advisor.solar import pv_per_kw
 from advisor.what_if_data_centre import DataCentreWhatIf

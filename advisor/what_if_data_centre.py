@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from advisor.data_centre import Case
+from advisor.data_centre_case import Case
 from advisor.plan import Interval, Saving, Totals
 from advisor.what_if import (
     WIDER_OUTSIDE,

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from advisor.cooling import SUPPORT_HOURS, SUPPORT_K
-from advisor.data_centre import Case
+from advisor.data_centre_case import Case
 from advisor.plan import Limit
 from advisor.what_if import Chosen, Lever, LimitState, State
 from advisor.what_if_supply import Drawn, Supply

@@ -1,0 +1,269 @@
+"""What one decision about a data centre starts from: its operation, models, set-points and limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from advisor.catalogue import load_limits
+from advisor.plan import Limit, Problem
+from advisor.site import LeverRange, Site
+from features.errors import ModelError, UsageError
+from features.frame import FloatArray
+from features.issues import DataIssue
+from features.message import Message, say, term
+from features.operation import Operation, operation_of
+from features.telemetry import Telemetry
+from models.bundle import Bundle
+from models.data_centre import DataCentreBundle, WhatIf
+
+STANDARD, STANDARD_CLASS = "ashrae-tc99-2021", "A1"
+OUTSIDE_K = 0.5
+"""A declared set-point this far outside what was explored has no baseline [K]."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One site's decision: everything that proposing and verifying need."""
+
+    operation: Operation
+    what_if: WhatIf
+    site: Site
+    problem: Problem
+    start: pd.Timestamp
+    end: pd.Timestamp
+    pv_kw: FloatArray | None
+    why_not: tuple[str, ...]
+
+
+def case_of(
+    telemetry: Telemetry,
+    bundle: Bundle,
+    site: Site | None,
+    window: tuple[pd.Timestamp | None, pd.Timestamp | None],
+    seed: int,
+    issues: list[DataIssue],
+) -> Case:
+    """Return the decision's facts for a window (UTC); findings about the data are added to `issues`.
+
+    Raises
+    ------
+    features.errors.AdvisorError
+        See `advisor.advise.advise`.
+    """
+    if not isinstance(bundle, DataCentreBundle):
+        raise ModelError(
+            "E-MODEL-KIND",
+            say("the model is one of a {kind}", kind=term(bundle.card.kind)),
+            "",
+            say("train a model on this export"),
+        )
+    site_id = _one_site(telemetry, site)
+    models, said = bundle.models_of(site_id)
+    issues += said
+    operation = operation_of(telemetry, site_id)
+    what_if = models.what_if or WhatIf(
+        (), {}, (say("the model directory holds no what-if model for this site"),)
+    )
+    declared = _complete(site, site_id, operation, issues)
+    start, end = _window(telemetry, operation, *window)
+    problem = Problem(
+        site_id=declared.id if site else site_id,
+        start=start.isoformat(),
+        end=end.isoformat(),
+        current={n: declared.current[n] for n in operation.levers},
+        candidates=_candidates(operation, what_if, declared),
+        limits=_limits(declared, issues),
+        model_id=bundle.card.model_id,
+        data_hash=telemetry.content_hash(),
+        seed=seed,
+        options={"sensor_error_k": declared.limits.sensor_error_k, "zone": telemetry.zone.name},
+    )
+    series = telemetry.site_series(site_id)
+    pv = series["pv_power_kw"].reindex(operation.stamps).to_numpy() if "pv_power_kw" in series else None
+    return Case(operation, what_if, declared, problem, start, end, pv, _why_not(operation, what_if, problem))
+
+
+def _one_site(telemetry: Telemetry, site: Site | None) -> str:
+    if site is not None and site.kind != "data-centre":
+        raise UsageError(
+            "E-SITE-KIND",
+            say("site {id!r} is a {kind}, the export a data centre", id=site.id, kind=term(site.kind)),
+            "site.toml",
+            "",
+        )
+    if site is not None and site.id in telemetry.site_ids:
+        return site.id
+    if len(telemetry.site_ids) > 1:
+        raise UsageError(
+            "E-ADVISE-SITES",
+            say("the export holds {count} sites", count=len(telemetry.site_ids)),
+            Message.joined(", ", telemetry.site_ids[:5]),
+            say("give one site's export at a time"),
+        )
+    return telemetry.site_ids[0]
+
+
+def _window(
+    telemetry: Telemetry, operation: Operation, start: pd.Timestamp | None, end: pd.Timestamp | None
+) -> tuple[pd.Timestamp, pd.Timestamp]:
+    first, last = operation.stamps[0], operation.stamps[-1] + telemetry.interval
+    begin, stop = start if start is not None else first, end if end is not None else last
+    if not first <= begin < stop <= last:
+        zone = telemetry.zone.tzinfo()
+        raise UsageError(
+            "E-WINDOW",
+            say(
+                "the window {start} to {end} does not lie inside the export",
+                start=begin.tz_convert(zone),
+                end=stop.tz_convert(zone),
+            ),
+            say(
+                "the export covers {first} to {last}",
+                first=first.tz_convert(zone),
+                last=last.tz_convert(zone),
+            ),
+            say(
+                "choose --start and --end inside it: the plan is judged under the export's own "
+                "weather and work"
+            ),
+        )
+    if (begin - first) % telemetry.interval or (stop - first) % telemetry.interval:
+        raise UsageError(
+            "E-WINDOW",
+            say(
+                "the window does not begin and end with a step of the export ({interval})",
+                interval=telemetry.interval,
+            ),
+            "--start, --end",
+            say("choose moments at which a step of the export begins"),
+        )
+    return begin, stop
+
+
+def _complete(site: Site | None, site_id: str, operation: Operation, issues: list[DataIssue]) -> Site:
+    """Return the site with set-points for every lever; what was not declared is labelled assumed."""
+    declared = site or Site(id=site_id)
+    usual = {
+        name: _usual(v[np.isfinite(v)])
+        for name, v in operation.levers.items()
+        if name not in declared.current
+    }
+    if usual:
+        said = Message.joined(
+            ", ", (say("{lever} = {value:g} °C", lever=n, value=v) for n, v in usual.items())
+        )
+        issues.append(
+            DataIssue(
+                "D-CURRENT-ASSUMED",
+                "warning",
+                site_id,
+                say("set-points in force were not declared; most often in force: {said}", said=said),
+                say("declare them under [current] in site.toml"),
+                say("savings count from these values"),
+                0,
+            )
+        )
+    return declared.model_copy(
+        update={
+            "current": {**usual, **declared.current},
+            "assumed": (*declared.assumed, *(f"current.{n}" for n in usual)),
+        }
+    )
+
+
+def _usual(set_points: FloatArray) -> float:
+    """Return the set-point most often in force [degC]: read-back noise must not choose among them."""
+    values = pd.Series(set_points)
+    near = (values * 2).round()
+    return float(values[near == near.mode().iloc[0]].median())
+
+
+def _limits(site: Site, issues: list[DataIssue]) -> tuple[Limit, ...]:
+    standard = next(s for s in load_limits() if s.id == STANDARD)
+    air = standard.equipment_class(STANDARD_CLASS).recommended.dry_bulb_c
+    source = say(
+        "{issuer} {year}, class {name}, recommended",
+        issuer=standard.issuer,
+        year=standard.year,
+        name=STANDARD_CLASS,
+    )
+    own = site.limits
+    if own.server_inlet_temp_c_max is None:
+        issues.append(
+            DataIssue(
+                "D-LIMIT-ASSUMED",
+                "warning",
+                site.id,
+                say(
+                    "no server-inlet limit was declared: {limit:g} °C of {source} is assumed",
+                    limit=air.upper,
+                    source=source,
+                ),
+                say("declare limits.server_inlet_temp_c_max in site.toml"),
+                say("the plan keeps the assumed limit"),
+            )
+        )
+    bounds: tuple[tuple[Literal["max", "min"], float | None, float | None], ...] = (
+        ("max", own.server_inlet_temp_c_max, air.upper),
+        ("min", own.server_inlet_temp_c_min, air.lower),
+    )
+    limits = []
+    for sense, declared, default in bounds:
+        if declared is not None:  # a customer's own limit overrides the standard's
+            limits.append(Limit("server_inlet_temp_c", sense, declared, "site.toml"))
+        elif default is not None:
+            limits.append(Limit("server_inlet_temp_c", sense, default, source))
+    return tuple(limits)
+
+
+def _candidates(operation: Operation, what_if: WhatIf, site: Site) -> dict[str, tuple[float, ...]]:
+    """Return what may be recommended: identified, explored and, where declared, permitted values."""
+    result: dict[str, tuple[float, ...]] = {}
+    for name in what_if.levers:
+        if name not in operation.levers:
+            continue  # `_why_not` says so
+        evidence = what_if.evidence[name]
+        low, high, step = evidence["low_c"], evidence["high_c"], 0.5
+        permitted = site.levers.get(name, None if site.levers else LeverRange(lower=low, upper=high))
+        if permitted is None:
+            result[name] = (site.current[name],)
+            continue
+        low, high, step = max(low, permitted.lower), min(high, permitted.upper), permitted.step
+        if operation.inlet_c is None:
+            high = min(high, site.current[name])  # without an inlet sensor nobody sees a warmer aisle
+        first = np.ceil(low / step - 1e-9)
+        count = int(np.floor(high / step + 1e-9) - first) + 1
+        values = tuple(float(round((first + k) * step, 6)) for k in range(max(count, 0)))
+        result[name] = values or (site.current[name],)
+    return result
+
+
+def _why_not(operation: Operation, what_if: WhatIf, problem: Problem) -> tuple[str, ...]:
+    """Return why nothing may be proposed, or nothing."""
+    if what_if.proposer is None:
+        return what_if.reasons
+    if set(what_if.levers) - set(operation.levers):
+        return (say("the export lacks a set-point that the models were fitted on"),)
+    reasons = []
+    for name in what_if.levers:
+        low, high, now = (
+            what_if.evidence[name]["low_c"],
+            what_if.evidence[name]["high_c"],
+            problem.current[name],
+        )
+        if not low - OUTSIDE_K <= now <= high + OUTSIDE_K:
+            reasons.append(
+                say(
+                    "the declared {name} of {now:g} °C was never in force (explored {low:g} to {high:g} "
+                    "°C): the baseline cannot be predicted",
+                    name=name,
+                    now=now,
+                    low=low,
+                    high=high,
+                )
+            )
+    return tuple(reasons)
