@@ -57,6 +57,7 @@ def servers_entry(
         price_per_kwh=site.tariff.energy_per_kwh if site.tariff else None,
         carbon_kg_per_kwh=site.carbon.factor_kg_per_kwh if site.carbon else None,
     )
+    metered = all(g.idle_w is not None for g in site.servers if g.pool == action.pool)
     verdict = _verdict(ranked.after)
     cost = None if action.purchase_cost is None else action.purchase_cost.point
     return Recommendation(
@@ -88,7 +89,8 @@ def servers_entry(
             *(say("source: {source}", source=s) for s in action.sources),
         ),
         verdict=verdict,
-        confidence="low" if action.tag.startswith("C") or verdict != "supported" else "medium",
+        # published watts and declared loads are not the site's own meters
+        confidence="medium" if metered and verdict == "supported" else "low",
         rollback_trigger=say(
             "switch machines back on if the pool's peak load leaves less than one machine in reserve, "
             "or response times pass their agreed limit"

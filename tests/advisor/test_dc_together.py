@@ -113,3 +113,12 @@ def test_photovoltaics_need_a_place_or_a_meter(dc_case) -> None:
     nowhere = Pv(kw_peak=0.0, kw_peak_max=500.0, source="x")
     advice = dc_case.advise(pv=nowhere)
     assert {i.code for i in advice.issues} >= {"D-PV-SHAPE"}
+
+
+def test_servers_are_sure_only_with_watts_of_the_sites_own(advice, dc_case) -> None:
+    acted = [r for r in done(advice) if r.kind == "servers"]
+    assert acted
+    assert {r.confidence for r in acted} == {"low"}
+    metered = tuple(g.model_copy(update={"idle_w": 60.0, "full_w": 300.0}) for g in SERVERS)
+    sure = dc_case.advise(servers=metered)
+    assert {r.confidence for r in done(sure) if r.kind == "servers"} == {"medium"}
