@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import panel as pn
+from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
 
 from models.bundle import Progress
@@ -36,10 +37,15 @@ def in_background(
     document, loop = pn.state.curdoc, IOLoop.current()
 
     def turn(call: Callable[[], None]) -> None:
-        if document is not None and document.session_context:
-            document.add_next_tick_callback(call)  # a document is changed on the loop's thread only
-        else:
+        if document is None or not document.session_context:
             LOG.debug("a session ended before its work did")
+            return
+        with set_curdoc(document):
+            if pn.state.loaded:
+                document.add_next_tick_callback(call)  # a document is changed on the loop's thread only
+            else:
+                # a change that overtakes the page's first document is dropped by the browser
+                pn.state.onload(call)
 
     def later(call: Callable[[], None]) -> None:
         loop.add_callback(turn, call)
