@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from features.telemetry import TimeZone
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -16,6 +18,23 @@ class Strict(BaseModel):
     """A declaration: frozen, no unknown keys, no infinities."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        TimeZone(name, assumed=False)
+    except (ValueError, KeyError, OSError) as error:
+        raise ValueError(f"{name!r} is neither an IANA zone nor an offset like +08:00") from error
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+"""IANA name or fixed offset ``+HH:MM``."""
+
+
+def broken_keys(error: ValidationError) -> str:
+    """Return which keys of a declaration are wrong, and why, in one line."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
 
 
 class Pv(Strict):

@@ -13,11 +13,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from advisor.plan import Interval, Saving, Totals
+from advisor.plan import Z90, Interval, Saving, Totals
 from features.frame import FloatArray
 
-Z90 = 1.645
-"""Two-sided 90 % normal quantile."""
 MOST_ACTIONS = 5
 QUANTITIES = ("energy_kwh", "non_green_kwh", "cost", "carbon_kg")
 
@@ -161,12 +159,8 @@ def saving_between(before: Outcome, after: Outcome, baseline_kwh: float | None =
     energy = before.totals.energy_kwh if baseline_kwh is None else baseline_kwh
     share = None
     if spans["energy_kwh"] is not None and energy:
-        share = _scaled(spans["energy_kwh"], 100.0 / energy)
+        share = spans["energy_kwh"].scaled(100.0 / energy)
     return Saving(spans["energy_kwh"], share, spans["non_green_kwh"], spans["cost"], spans["carbon_kg"])
-
-
-def _scaled(span: Interval, factor: float) -> Interval:
-    return Interval(span.lower * factor, span.point * factor, span.upper * factor)
 
 
 def _worth(saving: Saving) -> float:

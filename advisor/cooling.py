@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from advisor.plan import Plan, Problem, SolverReport
+from advisor.plan import Z90, Plan, Problem, SolverReport
 from features.frame import FloatArray
 from features.message import say, term
 from features.operation import BoolArray, Operation
@@ -34,7 +34,6 @@ DEAD_BAND = 0.001
 """A month keeps the window's pair unless the gain exceeds this share of its energy [1]."""
 SUPPORT_K = 1.5
 SUPPORT_HOURS = 24.0
-Z90 = 1.645
 
 Pair = tuple[float, ...]
 

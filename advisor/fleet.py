@@ -151,7 +151,7 @@ def _scale(case: Export) -> Scale:
         return Scale(kwh)
     return Scale(
         kwh,
-        site.tariff.energy_per_kwh if site.tariff else None,
-        site.carbon.factor_kg_per_kwh if site.carbon else None,
+        site.price_per_kwh,
+        site.carbon_kg_per_kwh,
         site.green.grid_share if site.green else None,
     )

@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from advisor.plan import Z90
 from features.frame import FloatArray
 from features.message import Message, say
 from features.schema import SCHEMA
 
 NEAR = pd.Timedelta(days=14)
 """How far before and after a window its neighbourhood reaches."""
-Z90 = 1.645
-"""Two-sided 90 % quantile of the normal distribution [1]."""
 WIDEST = 0.1
 """A standard error above this says nothing useful [1]."""
 OUTLIER, ROUNDS = 5.0, 3

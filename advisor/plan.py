@@ -20,6 +20,10 @@ Verdict = Literal["supported", "not proven", "hold", "refused"]
 ActionKind = Literal["set-point", "sleep", "servers", "pv", "battery", "shift"]
 
 
+Z90 = 1.645
+"""Two-sided 90 % quantile of the normal distribution [1]."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """A figure with its interval; ``lower <= point <= upper``."""

@@ -69,12 +69,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from advisor.assets import NotNegative, Positive, Share, Strict
+from advisor.assets import NotNegative, Positive, Share, Strict, ZoneName, broken_keys
 from advisor.dispatch_site import BatteryEnd, Exchange
 from features.errors import SiteFileError
 from features.message import say
 from features.schema import Kind
-from features.telemetry import TimeZone
 
 FILE = "portfolio.toml"
 Name = Annotated[str, Field(min_length=1)]
@@ -167,7 +166,7 @@ class Portfolio(Strict):
     id: Name
     name: str = ""
     currency: str = ""
-    time_zone: str | None = None
+    time_zone: ZoneName | None = None
     start: str | None = None
     end: str | None = None
     objective: Literal["non_green_kwh", "grid_kwh", "cost"] = "non_green_kwh"
@@ -188,16 +187,6 @@ class Portfolio(Strict):
         if value is not None:
             datetime.fromisoformat(value)  # a ValueError names the key
         return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, name: str | None) -> str | None:
-        if name is not None:
-            try:
-                TimeZone(name, assumed=False)
-            except (ValueError, KeyError, OSError) as error:
-                raise ValueError(f"{name!r} is neither an IANA zone nor an offset like +08:00") from error
-        return name
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -244,5 +233,6 @@ def read_portfolio(folder: Path) -> Portfolio:
     try:
         return Portfolio.model_validate(raw)
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise SiteFileError("E-PORTFOLIO-KEY", lines, str(path), say("correct these keys")) from None
+        raise SiteFileError(
+            "E-PORTFOLIO-KEY", broken_keys(error), str(path), say("correct these keys")
+        ) from None

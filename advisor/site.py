@@ -11,12 +11,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from advisor.assets import Battery, NotNegative, Positive, Pv, Share, Strict, Workload
+from advisor.assets import Battery, NotNegative, Positive, Pv, Share, Strict, Workload, ZoneName, broken_keys
 from advisor.servers import HardwarePrices, ServerGroup
 from features.errors import SiteFileError
 from features.message import say
 from features.schema import SCHEMA
-from features.telemetry import TimeZone
 
 
 class LeverRange(Strict):
@@ -102,7 +101,7 @@ class Site(Strict):
     kind: Literal["data-centre", "base-station"] = "data-centre"
     country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
     region: str = ""
-    time_zone: str | None = None
+    time_zone: ZoneName | None = None
     currency: str = ""
     hub_node: bool | None = None
     new_build: bool | None = None
@@ -121,16 +120,6 @@ class Site(Strict):
     hardware_prices: HardwarePrices | None = None
     assumed: tuple[str, ...] = ()
 
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, name: str | None) -> str | None:
-        if name is not None:
-            try:
-                TimeZone(name, assumed=False)
-            except (ValueError, KeyError, OSError) as error:
-                raise ValueError(f"{name!r} is neither an IANA zone nor an offset like +08:00") from error
-        return name
-
     @field_validator("current", "levers")
     @classmethod
     def _canonical_levers(cls, named: dict[str, object]) -> dict[str, object]:
@@ -145,6 +134,16 @@ class Site(Strict):
         if self.tariff is not None and not self.currency:
             raise ValueError("a tariff needs 'currency'")
         return self
+
+    @property
+    def price_per_kwh(self) -> float | None:
+        """Declared price of energy [currency/kWh]; None: unknown."""
+        return None if self.tariff is None else self.tariff.energy_per_kwh
+
+    @property
+    def carbon_kg_per_kwh(self) -> float | None:
+        """Declared emission factor [kg CO2e/kWh]; None: unknown."""
+        return None if self.carbon is None else self.carbon.factor_kg_per_kwh
 
 
 def read_site(path: Path) -> Site:
@@ -179,7 +178,9 @@ def read_site(path: Path) -> Site:
     try:
         return Site.model_validate(raw)
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise SiteFileError(
-            "E-SITE-KEY", lines, str(path), say("correct these keys; see README, section site.toml")
+            "E-SITE-KEY",
+            broken_keys(error),
+            str(path),
+            say("correct these keys; see README, section site.toml"),
         ) from None

@@ -112,8 +112,8 @@ def together(
             load_hardware(),
             site.hardware_prices,
             seed=seed,
-            price_per_kwh=site.tariff.energy_per_kwh if site.tariff else None,
-            carbon_kg_per_kwh=site.carbon.factor_kg_per_kwh if site.carbon else None,
+            price_per_kwh=site.price_per_kwh,
+            carbon_kg_per_kwh=site.carbon_kg_per_kwh,
         )
         if site.servers
         else None
@@ -229,8 +229,8 @@ def _grid(site: Site, window: Operation, telemetry: Telemetry) -> Grid:
     green = of("green_share", site.green.grid_share if site.green else None)
     return Grid(
         None if green is None else 1.0 - green,
-        of("price_per_kwh", site.tariff.energy_per_kwh if site.tariff else None),
-        of("carbon_g_per_kwh", site.carbon.factor_kg_per_kwh if site.carbon else None, 1e-3),
+        of("price_per_kwh", site.price_per_kwh),
+        of("carbon_g_per_kwh", site.carbon_kg_per_kwh, 1e-3),
     )
 
 

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from advisor.assets import Battery
-from advisor.combine import Z90, Outcome
+from advisor.combine import Outcome
 from advisor.dispatch import dispatch
 from advisor.dispatch_site import DispatchSite, IntArray, Objective
 from advisor.marginal import Marginal
-from advisor.plan import Interval, Totals
+from advisor.plan import Z90, Interval, Totals
 from features.frame import FloatArray
 from features.operation import Operation
 from models.site_scorer import Anchor, Held, SiteScorer

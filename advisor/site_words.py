@@ -54,8 +54,8 @@ def servers_entry(
     told = payback(
         action,
         facility_factor=factor,
-        price_per_kwh=site.tariff.energy_per_kwh if site.tariff else None,
-        carbon_kg_per_kwh=site.carbon.factor_kg_per_kwh if site.carbon else None,
+        price_per_kwh=site.price_per_kwh,
+        carbon_kg_per_kwh=site.carbon_kg_per_kwh,
     )
     metered = all(g.idle_w is not None for g in site.servers if g.pool == action.pool)
     verdict = _verdict(ranked.after)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from advisor.plan import Check, Interval, Plan, Saving, Totals, Verdict, VerifiedPlan
+from advisor.plan import Z90, Check, Interval, Plan, Saving, Totals, Verdict, VerifiedPlan
 from advisor.sleep_scorer import SleepScorer
 from features.base_station import SLEEP_COLUMNS
 from features.message import say
 from features.telemetry import Telemetry
 
-Z90 = 1.645
 DISAGREE = 0.15
 """Proposer and scorer may differ by this much in the share saved before a plan is not proven [1]."""
 LARGEST = 0.9

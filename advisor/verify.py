@@ -9,15 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from advisor.plan import Check, Interval, Limit, Plan, Saving, Totals, Verdict, VerifiedPlan
+from advisor.plan import Z90, Check, Interval, Limit, Plan, Saving, Totals, Verdict, VerifiedPlan
 from advisor.site import Site
 from features.frame import FloatArray
 from features.message import Message, say, term
 from features.operation import BoolArray, Operation
 from models.site_scorer import Scored, SiteScorer
 
-Z90 = 1.645
-"""Two-sided 90 % normal quantile."""
 NEAR_K = 0.75
 LEAST_STEPS = 24
 MECHANISM_PCT = 3.0

@@ -17,8 +17,6 @@ import pandas as pd
 from advisor.plan import Interval, Saving
 from features.frame import FloatArray
 
-Z90 = 1.645
-"""Two-sided 90 % normal quantile."""
 WIDER_OUTSIDE = 2.0
 """Outside what was seen the band is this much wider [1]."""
 

@@ -14,10 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from advisor.data_centre_case import Case
-from advisor.plan import Interval, Saving, Totals
+from advisor.plan import Z90, Interval, Saving, Totals
 from advisor.what_if import (
     WIDER_OUTSIDE,
-    Z90,
     Chosen,
     Figure,
     Label,

@@ -90,8 +90,8 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
     cases = _cases(portfolio, sources, failed, issues)
     plan = plan_portfolio(portfolio, cases, horizon_of(portfolio, sources), points=points, progress=tell)
     servers: list[SiteServers] = []
-    for case in cases:
-        _try(lambda c=case: servers.extend(plan_servers([c])), case.site.id, failed)  # type: ignore[misc]
+    for case in (c for c in cases if c.site.servers):
+        _try(lambda c=case: servers.append(plan_servers(c)), case.site.id, failed)  # type: ignore[misc]
     used = tuple(s for s in sources if any(c.site is s.site for c in cases))
     found = worst_first(issues)
     findings = worst_first(issue for s in used for issue in s.telemetry.issues)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.chip_catalogue import load_hardware
@@ -38,29 +37,23 @@ class SiteServers:
         }
 
 
-def plan_servers(cases: Sequence[SiteCase]) -> tuple[SiteServers, ...]:
-    """Choose among keep, switch off, consolidate, cap and replace at every site that declares servers.
+def plan_servers(case: SiteCase) -> SiteServers:
+    """Choose among keep, switch off, consolidate, cap and replace for the servers that a site declares.
 
-    The savings stand beside the placement's, in no total with it: leaner servers leave less work's power to
-    move. Facility power follows IT power by each site's own marginal.
+    The saving stands beside the placement's, in no total with it: leaner servers leave less work's power to
+    move. Facility power follows IT power by the site's own marginal.
 
     Raises
     ------
     features.errors.AdvisorError
         A group of servers or a price cannot be used.
     """
-    found = []
-    for case in cases:
-        site = case.site
-        if not site.servers:
-            continue
-        price = site.tariff.energy_per_kwh if site.tariff else None
-        carbon = site.carbon.factor_kg_per_kwh if site.carbon else None
-        plan = plan_chips(
-            site.servers, load_hardware(), site.hardware_prices, price_per_kwh=price, carbon_kg_per_kwh=carbon
-        )
-        lines = plan_lines(
-            plan, facility_factor=case.marginal.point, price_per_kwh=price, carbon_kg_per_kwh=carbon
-        )
-        found.append(SiteServers(site.id, plan, lines))
-    return tuple(found)
+    site = case.site
+    price, carbon = site.price_per_kwh, site.carbon_kg_per_kwh
+    plan = plan_chips(
+        site.servers, load_hardware(), site.hardware_prices, price_per_kwh=price, carbon_kg_per_kwh=carbon
+    )
+    lines = plan_lines(
+        plan, facility_factor=case.marginal.point, price_per_kwh=price, carbon_kg_per_kwh=carbon
+    )
+    return SiteServers(site.id, plan, lines)

@@ -117,6 +117,18 @@ def badge(language: Language, label: str) -> Node:
     return node("span", language.text(f"badge.{label}"), cls=f"badge {label}")
 
 
+def measured_mark(language: Language) -> Node:
+    """Return the legend's entry of a measured series."""
+    return node("span", node("span", cls="mark dash"), badge(language, "measured"))
+
+
+def predicted_mark(language: Language) -> Node:
+    """Return the legend's entry of a predicted series."""
+    return node(
+        "span", node("span", cls="mark"), language.text("chart.predicted"), " ", badge(language, "modelled")
+    )
+
+
 def _scale(largest: float, unit: str, language: Language) -> tuple[float, str]:
     if unit in LARGER and largest >= LARGER[unit][1]:
         return 1000.0, LARGER[unit][0]

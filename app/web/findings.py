@@ -9,7 +9,7 @@ import panel as pn
 
 from app.service.workspace import SiteCase
 from app.web.charts import Band, SeriesChart
-from app.web.figures import badge, moment, unit_text
+from app.web.figures import measured_mark, moment, predicted_mark, unit_text
 from app.web.icons import icon
 from app.web.language import Language
 from app.web.nodes import Node, node
@@ -170,16 +170,8 @@ class _Findings:
             node("p", self._caption(language), cls="small"),
             node(
                 "div",
-                node("span", node("span", cls="mark dash"), badge(language, "measured")),
-                node(
-                    "span",
-                    node("span", cls="mark"),
-                    language.text("chart.predicted"),
-                    " ",
-                    badge(language, "modelled"),
-                )
-                if self._column in self._series.quantities
-                else None,
+                measured_mark(language),
+                predicted_mark(language) if self._column in self._series.quantities else None,
                 node("span", node("span", cls="mark hatch"), language.text("findings.mark")),
                 node("span", language.text("chart.zoomed")),
                 cls="legend",

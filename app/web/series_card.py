@@ -11,7 +11,7 @@ import panel as pn
 from app import wording
 from app.service.workspace import SiteCase
 from app.web.charts import SeriesChart
-from app.web.figures import badge, moment, percent, seconds, unit_text
+from app.web.figures import measured_mark, moment, percent, predicted_mark, seconds, unit_text
 from app.web.language import Language
 from app.web.nodes import Node, node
 from app.web.series import SeriesOf, Stretch
@@ -146,14 +146,8 @@ class _Card:
         nominal = self._prediction().coverage
         return node(
             "div",
-            node("span", node("span", cls="mark dash"), badge(language, "measured")),
-            node(
-                "span",
-                node("span", cls="mark"),
-                language.text("chart.predicted"),
-                " ",
-                badge(language, "modelled"),
-            ),
+            measured_mark(language),
+            predicted_mark(language),
             node(
                 "span",
                 node("span", cls="mark band"),
