@@ -11,17 +11,21 @@ from advisor.site import Site
 from advisor.sleep import cell_rows, station_rows
 from advisor.sleep_verify import FleetEnergy, Scale
 from features.errors import InsufficientDataError, ModelError, UsageError
-from features.frame import FeatureFrame
+from features.frame import FeatureFrame, FloatArray
 from features.issues import DataIssue
-from features.message import say, term
+from features.message import Message, say, term
 from features.telemetry import Telemetry
 from models.base_station import BaseStationBundle
 from models.bundle import Bundle
+from models.prediction import Prediction
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was measured: features of `quantity` with clock `offset` [intervals], cells, window (UTC)."""
+    """What was measured: features of `quantity` with clock `offset` [intervals], cells, window (UTC).
+
+    The cells are those of stations that the model knows: sleep is proposed for no other.
+    """
 
     telemetry: Telemetry
     quantity: str
@@ -102,11 +106,40 @@ def case_of(
             )
         )
     offset = bundle.clock(telemetry, quantity).intervals
+    prediction = bundle.models[quantity].predict(frame)
+    strange = strange_stations(prediction)
+    if strange:
+        issues.append(_no_claim(strange))
+    cells = cell_rows(telemetry)
     export = Export(
-        telemetry, quantity, offset, frame, cell_rows(telemetry), site, _window(telemetry, *window),
-        bundle.card.model_id, seed,
+        telemetry, quantity, offset, frame, cells[~cells["site_id"].isin(strange)].reset_index(drop=True),
+        site, _window(telemetry, *window), bundle.card.model_id, seed,
     )  # fmt: skip
-    return Case(**vars(export), fleet=_fleet_energy(export, bundle), scale=_scale(export))
+    return Case(**vars(export), fleet=_fleet_energy(export, prediction.point), scale=_scale(export))
+
+
+def strange_stations(prediction: Prediction) -> list[str]:
+    """Return the stations of which most intervals lie outside what the model was trained on.
+
+    A product that nobody measured may answer to sleep in its own way: nothing is claimed for it.
+    """
+    inside = pd.Series(prediction.in_domain).groupby(prediction.keys["site_id"].to_numpy()).mean()
+    return [str(name) for name in inside.index[inside < 0.5]]
+
+
+def _no_claim(strange: list[str]) -> DataIssue:
+    return DataIssue(
+        "D-SLEEP-DOMAIN",
+        "warning",
+        Message.joined(", ", strange[:3]),
+        say(
+            "{count} stations are of products or configurations that the model was not trained on",
+            count=len(strange),
+        ),
+        say("train again with measured energies of such stations"),
+        say("no sleep is proposed there and no saving is claimed"),
+        len(strange),
+    )
 
 
 def _window(
@@ -124,10 +157,9 @@ def _window(
     return begin, stop
 
 
-def _fleet_energy(case: Export, bundle: BaseStationBundle) -> FleetEnergy:
+def _fleet_energy(case: Export, point: FloatArray) -> FleetEnergy:
     """Return the energy of every station and interval of the window, predicted where it was not metered."""
     measured = case.frame.target()
-    point = bundle.models[case.quantity].predict(case.frame).point
     metered = measured > 0
     rows = station_rows(case.frame, case.telemetry, case.offset)
     rows["energy"] = np.where(metered, measured, point)

@@ -106,6 +106,8 @@ def _train(args: argparse.Namespace) -> Done:
             target=args.target,
             trials=args.tune,
             seed=args.seed,
+            study=args.study,
+            scheduler=args.scheduler,
             progress=progress,
         )
     return outcome, lambda: text.train(outcome)
@@ -127,7 +129,9 @@ def _predict(args: argparse.Namespace) -> Done:
     from app import text
     from app.service.predict import predict
 
-    outcome = predict(_exports(args), model=args.model, out=args.out, task=args.task)
+    outcome = predict(
+        _exports(args), model=args.model, out=args.out, task=args.task, explain_rows=args.explain
+    )
     return outcome, lambda: text.predict(outcome)
 
 
@@ -204,6 +208,10 @@ def _count(text: str) -> int:
     return count
 
 
+def _rows(text: str) -> int:
+    return sys.maxsize if text == "all" else _count(text)
+
+
 def _trials(text: str) -> int:
     try:
         trials = int(text)
@@ -265,6 +273,10 @@ def _add_exports_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     train.add_argument(
         "--tune", type=_trials, default=0, metavar="TRIALS", help="search hyper-parameters (default 0: no)"
     )
+    train.add_argument(
+        "--study", type=Path, metavar="FILE", help="keep the trials of --tune here; a stopped search goes on"
+    )
+    train.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler that fits the large models")
     _add_seed(train)
 
     backtest = _reader(verbs, "backtest", _backtest, "errors on withheld time and sites, beside baselines")
@@ -278,6 +290,10 @@ def _add_exports_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     predict.add_argument(
         "--task", choices=TASKS, default="estimate", help="estimate: load known; forecast: past only"
     )
+    predict.add_argument(
+        "--explain", type=_rows, nargs="?", const=50, default=0, metavar="N",
+        help="write the reasons of the N most unusual rows per quantity (default 50; all: every row)",
+    )  # fmt: skip
 
     advise = _reader(verbs, "advise", _advise, "plan, verify, rank actions, and write the report")
     _add_advice(advise)

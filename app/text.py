@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -164,7 +165,9 @@ def backtest(outcome: BacktestOutcome) -> str:
     groups = outcome.backtest.table.groupby(["problem", "split", "quantity"], sort=False)
     return join(
         *(_backtest_group(rows) for _, rows in groups),
+        _domain_text(outcome.backtest.domain),
         "\n".join(f"note: {note}" for note in outcome.backtest.notes),
+        _seconds_text(outcome.backtest.seconds),
         issues_line(outcome.issues),
         files_text(outcome.written),
     )
@@ -178,16 +181,58 @@ def _backtest_group(rows: pd.DataFrame) -> str:
             f"{'* ' if row['ours'] else '  '}{row['model']}",
             wording.number(row["mae"]),
             *(wording.quantity(row[name], "%") for name in ("mape", "wmape", "cv_rmse", "nmbe")),
-            wording.percent(row["coverage"]),
+            _coverage_cell(row),
             wording.quantity(row["width"], "%"),
+            wording.number(row["interval_score"]),
         )
         for row in rows.to_dict(orient="records")
     )
-    head = ("model", f"MAE [{unit or '1'}]", "MAPE", "WMAPE", "CV(RMSE)", "NMBE", "coverage", "width")
+    of = f"[{unit or '1'}]"
+    head = (
+        "model",
+        f"MAE {of}",
+        "MAPE",
+        "WMAPE",
+        "CV(RMSE)",
+        "NMBE",
+        "coverage (95 %)",
+        "width",
+        f"score {of}",
+    )
     nominal = rows["nominal"].dropna()
     promised = f", intervals promise {wording.percent(float(nominal.iloc[0]))}" if len(nominal) else ""
     title = f"{problem}: {quantity}, {split}, {int(rows['n'].max()):,} rows{promised}"
     return f"{title}\n\n{table(head, lines, right=head[1:])}"
+
+
+def _coverage_cell(row: Mapping[Hashable, Any]) -> str:
+    """Return the measured coverage with its bootstrap interval."""
+    if not math.isfinite(row["coverage_low"]):
+        return wording.percent(row["coverage"])
+    low, high = (f"{100 * row[name]:.0f}" for name in ("coverage_low", "coverage_high"))
+    return f"{wording.percent(row['coverage'])} ({low}-{high})"
+
+
+def _seconds_text(seconds: dict[str, float]) -> str:
+    return f"took {seconds['wall']:.0f} s ({seconds['cpu']:.0f} s of CPU)" if seconds else ""
+
+
+def _domain_text(domain: pd.DataFrame | None) -> str:
+    """Return how often rows were called outside the training domain."""
+    if domain is None or domain.empty:
+        return ""
+    rows = (
+        (
+            str(r["problem"]),
+            str(r["quantity"]),
+            str(r["what"]),
+            wording.percent(r["rate"]),
+            f"{r['rows']:,.0f}",
+        )
+        for r in domain.to_dict(orient="records")
+    )
+    head = ("problem", "quantity", "called outside the training domain", "rate", "rows")
+    return f"Training domain\n\n{table(head, rows, right=('rate', 'rows'))}"
 
 
 def predict(outcome: PredictOutcome) -> str:
@@ -208,7 +253,7 @@ def predict(outcome: PredictOutcome) -> str:
         table(head, rows, right=head[1:]),
         issues_text(outcome.said) if outcome.said else "",
         issues_line(outcome.issues),
-        f"wrote {outcome.file}",
+        files_text(filter(None, (outcome.file, outcome.explanations))),
     )
 
 

@@ -25,12 +25,14 @@ ENERGY_COLUMNS = ("station_energy_kwh", "station_energy_rel", "station_power_w")
 SLEEP_COLUMNS = tuple(f"sleep_mode_{i}" for i in range(1, 7))
 TEXT_COLUMNS = ("ru_type", "radio_mode")
 ATTRIBUTE_COLUMNS = ("frequency_rel", "bandwidth_mhz", "antennas", "tx_power_rel")
+OTHER_COLUMNS = tuple(f"other_{name}" for name in ATTRIBUTE_COLUMNS)
+"""The same of the station's second largest cell; NaN where it has one cell."""
 LOAD = "load"
 """Capacity-weighted PRB utilisation of the station's cells [1]."""
 FILLED = "load_filled"
 """1 where the load with the right stamp was absent and that with the row's own stamp stands in."""
 CONFIGURATION = (
-    *TEXT_COLUMNS, *ATTRIBUTE_COLUMNS, "cells", "bandwidth_total", "antennas_total", "tx_power_max",
+    *TEXT_COLUMNS, *ATTRIBUTE_COLUMNS, *OTHER_COLUMNS, "cells", "bandwidth_total", "antennas_total", "tx_power_max",
     "capacity",
 )  # fmt: skip
 WORK = (LOAD, "load_mean", "load_sum", "load_max", "load_min", *SLEEP_COLUMNS, "sleep_total")
@@ -91,7 +93,7 @@ def build(telemetry: Telemetry, quantity: str, load_offset: int = 0) -> FeatureF
         name: sorted(frame.loc[is_cell, name].dropna().unique().tolist()) if name in frame else []
         for name in TEXT_COLUMNS
     }
-    rows = _aggregate(_cell_rows(frame[is_cell], categories))
+    rows = _aggregate(_complete(_cell_rows(frame[is_cell], categories)))
     energy = _energy(frame[~is_cell], quantity)
     rows = rows.merge(energy, on=_STATION_HOUR, how="outer").sort_values(_STATION_HOUR)
     rows = _fill_configuration(rows.reset_index(drop=True))
@@ -167,6 +169,28 @@ def _cell_rows(cells: pd.DataFrame, categories: dict[str, list[str]]) -> pd.Data
             else np.full(len(cells), -1.0)
         )
         table[name] = np.where(codes >= 0, codes, np.nan)
+    return table
+
+
+def _complete(cells: pd.DataFrame) -> pd.DataFrame:
+    """Add the cells that did not report in an interval, with their configuration and without any work.
+
+    A carrier whose load was not exported still stands on the mast: what a station is made of does not
+    depend on which of its cells reported. A cell's configuration is its last known, else its first.
+    """
+    site = cells.groupby("site_id", sort=False)
+    full = site["unit_id"].nunique() * site["timestamp"].nunique()
+    short = cells["site_id"].map(site.size() < full).to_numpy()
+    part = cells[short]
+    grid = part[_STATION_HOUR].drop_duplicates()
+    grid = grid.merge(part[["site_id", "unit_id"]].drop_duplicates(), on="site_id")
+    part = grid.merge(part, on=[*_STATION_HOUR, "unit_id"], how="left")
+    part = part.sort_values(["site_id", "unit_id", "timestamp"], ignore_index=True)
+    columns = [*TEXT_COLUMNS, *ATTRIBUTE_COLUMNS]
+    for _ in range(2):  # forwards, then what is left backwards
+        part[columns] = part.groupby(["site_id", "unit_id"], sort=False)[columns].ffill()
+        part = part.iloc[::-1]
+    table = pd.concat([cells[~short], part], ignore_index=True)
     # Weight of a cell: what it can carry. Unknown antennas or bandwidth count as one.
     table["weight"] = table["bandwidth_mhz"].fillna(1.0) * table["antennas"].fillna(1.0)
     return table
@@ -179,6 +203,7 @@ def _aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         carried=cells["weight"] * cells["prb_utilisation"],
         weight_known=cells["weight"].where(known),
         **{f"w_{name}": cells["weight"] * cells[name] for name in SLEEP_COLUMNS},
+        **{f"k_{name}": cells["weight"].where(cells[name].notna()) for name in SLEEP_COLUMNS},
     )
     grouped = cells.groupby(_STATION_HOUR, sort=True, observed=True)
     out = grouped.agg(
@@ -195,14 +220,16 @@ def _aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     out["load_sum"] = grouped["prb_utilisation"].sum(min_count=1)
     out[LOAD] = grouped["carried"].sum(min_count=1) / grouped["weight_known"].sum(min_count=1)
     for name in SLEEP_COLUMNS:
-        out[name] = grouped[f"w_{name}"].sum(min_count=1) / out["capacity"]
+        out[name] = grouped[f"w_{name}"].sum(min_count=1) / grouped[f"k_{name}"].sum(min_count=1)
     out["sleep_total"] = out[list(SLEEP_COLUMNS)].sum(axis=1, min_count=1)
     # The dominant cell has the largest capacity; ties go to the first cell name.
     dominant = cells.sort_values([*_STATION_HOUR, "weight", "unit_id"], ascending=[True, True, False, True])
     first = dominant.groupby(_STATION_HOUR, sort=True, observed=True)[
         [*TEXT_COLUMNS, *ATTRIBUTE_COLUMNS]
     ].first()
-    return out.join(first).reset_index()
+    place = dominant.groupby(_STATION_HOUR, sort=False, observed=True).cumcount()
+    second = dominant[place == 1].set_index(_STATION_HOUR)[list(ATTRIBUTE_COLUMNS)].add_prefix("other_")
+    return out.join(first).join(second).reset_index()
 
 
 def _energy(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:

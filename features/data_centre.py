@@ -42,11 +42,30 @@ PLANT = (
     "condenser_water_temp_c",
     "chilled_water_flow_l_s",
 )
+CHANGING = ("outdoor_dry_bulb_c", "outdoor_wet_bulb_c", *LEVERS, *LOADS, *PLANT)
+"""Inputs of an estimate whose change over the hours before matters: rooms, water and towers take time."""
+CHANGE_HOURS = (1, 2)
+
+UNIT_LOADS = ("thermal_load_kw",)
+"""Loads that units of the site (chillers) may show apart: which of them runs decides what the plant draws."""
+UNIT_MARK = "@"
+
 HORIZON = pd.Timedelta(hours=24)
 """How far ahead a forecast looks: nothing younger than this is known to it."""
 
 ANCHOR = "target_week_mean"
 """Feature that carries the level of a forecast: the mean of the week that ended a day before."""
+YESTERDAY = "target_yesterday"
+"""Feature that carries level and shape of a forecast: the value of the same time a day before."""
+CALENDAR = ("hour_sin", "hour_cos", "hour", "day_of_week", "weekend")
+STEPS = (
+    "yesterday_from_two_days_ago",
+    "yesterday_from_last_week",
+    "yesterday_from_day_mean",
+    "day_mean_from_day_before",
+    "day_mean_from_week_mean",
+)
+"""Features of a forecast that are differences of past values: their size does not follow the season."""
 
 ForecastOrEstimate = Literal["estimate", "forecast"]
 TASKS: tuple[ForecastOrEstimate, ...] = ("estimate", "forecast")
@@ -61,7 +80,7 @@ class Recipe:
     quantity : str
     task : {"estimate", "forecast"}
     columns : tuple of str
-        Canonical columns taken from the telemetry.
+        Canonical columns taken from the telemetry; ``column@unit`` is that of one unit.
     """
 
     quantity: str
@@ -97,6 +116,8 @@ def recipe_for(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate) ->
         )
     wanted = (*WEATHER, *LEVERS, *LOADS, *(PLANT if task == "estimate" else ()))
     columns = tuple(c for c in wanted if c != quantity and telemetry.has(c))
+    if task == "estimate":
+        columns += unit_loads_of(telemetry, columns)
     if task == "estimate" and not columns:
         raise InsufficientDataError(
             "E-NO-INPUTS",
@@ -108,6 +129,17 @@ def recipe_for(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate) ->
             say("export weather and a load meter together with the power"),
         )
     return Recipe(quantity, task, columns)
+
+
+def unit_loads_of(telemetry: Telemetry, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``column@unit`` of every unit with a load of its own, for the loads among `columns`."""
+    frame = telemetry.frame
+    return tuple(
+        f"{column}{UNIT_MARK}{unit}"
+        for column in UNIT_LOADS
+        if column in columns and column in frame
+        for unit in sorted(str(u) for u in frame.loc[frame[column].notna(), "unit_id"].unique() if str(u))
+    )
 
 
 def build(telemetry: Telemetry, recipe: Recipe) -> FeatureFrame:
@@ -130,7 +162,10 @@ def build(telemetry: Telemetry, recipe: Recipe) -> FeatureFrame:
     ModelError
         The telemetry lacks a column of the recipe; the message names all of them.
     """
-    missing = [c for c in recipe.columns if c not in telemetry.frame]
+    of_units = set(unit_loads_of(telemetry, recipe.columns))
+    missing = [
+        c for c in recipe.columns if c not in (of_units if UNIT_MARK in c else telemetry.frame.columns)
+    ]
     if missing:
         raise ModelError(
             "E-MODEL-INPUTS",
@@ -163,6 +198,10 @@ def _build_site(
     end = measured.index[-1] + (HORIZON if recipe.task == "forecast" else pd.Timedelta(0))
     grid = pd.date_range(measured.index[0], end, freq=step)
     full = measured.reindex(grid)
+    for name in recipe.columns:
+        if UNIT_MARK in name:
+            column, unit = name.split(UNIT_MARK, 1)
+            full[name] = telemetry.site_series(site, unit)[column].reindex(grid)
     steps_per_day = round(HORIZON / step)
     target = measured_quantity(full, recipe.quantity)
     past = pd.DataFrame(
@@ -211,25 +250,60 @@ def _estimate_inputs(full: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
         inputs[f"{load}_before"] = inputs[load].shift(1)
     if "outdoor_dry_bulb_c" in names:
         inputs["dry_bulb_day_mean_c"] = _trailing_mean(inputs["outdoor_dry_bulb_c"], full.index)
-    return inputs
+    return inputs.assign(**_changes(full, recipe))
+
+
+def changes_of(name: str) -> tuple[str, ...]:
+    """Return the names of the features that say how an input changed over the hours before."""
+    return tuple(f"{name}_change_{hours}h" for hours in CHANGE_HOURS)
+
+
+def _changes(full: pd.DataFrame, recipe: Recipe) -> dict[str, pd.Series]:
+    """Return the change of every input over the hours before, or steps where these are longer."""
+    step = full.index[1] - full.index[0] if len(full) > 1 else pd.Timedelta(hours=1)
+    per_hour = max(round(pd.Timedelta(hours=1) / step), 1)
+    return {
+        name: full[column].diff(hours * per_hour)
+        for column in recipe.columns
+        if column in CHANGING
+        for hours, name in zip(CHANGE_HOURS, changes_of(column), strict=True)
+    }
 
 
 def _forecast_inputs(
     full: pd.DataFrame, recipe: Recipe, target: pd.Series, steps_per_day: int
 ) -> pd.DataFrame:
     yesterday = target.shift(steps_per_day)
+    day_mean = yesterday.rolling(steps_per_day, min_periods=steps_per_day // 2).mean()
+    week_mean = yesterday.rolling(7 * steps_per_day, min_periods=steps_per_day).mean()
+    two_days_ago, last_week = target.shift(2 * steps_per_day), target.shift(7 * steps_per_day)
     inputs = {
-        "target_yesterday": yesterday,
-        "target_two_days_ago": target.shift(2 * steps_per_day),
-        "target_last_week": target.shift(7 * steps_per_day),
-        "target_day_mean": yesterday.rolling(steps_per_day, min_periods=steps_per_day // 2).mean(),
-        ANCHOR: yesterday.rolling(7 * steps_per_day, min_periods=steps_per_day).mean(),
+        YESTERDAY: yesterday,
+        "target_two_days_ago": two_days_ago,
+        "target_last_week": last_week,
+        "target_day_mean": day_mean,
+        ANCHOR: week_mean,
+        # differences say the same in a season of another level
+        "yesterday_from_two_days_ago": yesterday - two_days_ago,
+        "yesterday_from_last_week": yesterday - last_week,
+        "yesterday_from_day_mean": yesterday - day_mean,
+        "day_mean_from_day_before": day_mean - day_mean.shift(steps_per_day),
+        "day_mean_from_week_mean": day_mean - week_mean,
     }
-    for name in recipe.columns:
-        role = SCHEMA[name].role
-        if role == "lever" or name in WEATHER:  # the future of both is unknown: the day before stands in
-            inputs[f"{name}_yesterday"] = full[name].shift(steps_per_day)
+    for name in _stood_in(recipe):
+        inputs[f"{name}_yesterday"] = full[name].shift(steps_per_day)
+        inputs[f"{name}_yesterday_step"] = full[name].shift(steps_per_day).diff(steps_per_day)
     return pd.DataFrame(inputs)
+
+
+def _stood_in(recipe: Recipe) -> list[str]:
+    """Return set-points and weather: their future is unknown to a forecast, the day before stands in."""
+    return [c for c in recipe.columns if SCHEMA[c].role == "lever" or c in WEATHER]
+
+
+def weather_steps(recipe: Recipe) -> tuple[str, ...]:
+    """Return the features of a forecast that say how set-points and weather changed into yesterday."""
+    return tuple(f"{name}_yesterday_step" for name in _stood_in(recipe))
 
 
 def _calendar(local: pd.DatetimeIndex, grid: pd.DatetimeIndex) -> pd.DataFrame:

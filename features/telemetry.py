@@ -19,6 +19,7 @@ from features.message import say
 from features.schema import KEY_COLUMNS, SCHEMA, SCHEMA_VERSION, Kind
 
 METADATA_KEY = b"energy_advisor"
+_HASHED_ROWS = 500_000
 
 
 @dataclass(frozen=True)
@@ -201,9 +202,9 @@ class Telemetry:
         """Return one site's rows."""
         return replace(self, frame=self.frame[self.frame["site_id"] == site_id].reset_index(drop=True))
 
-    def site_series(self, site_id: str) -> pd.DataFrame:
-        """Return the rows of the site itself (unit ``""``), indexed by timestamp, without key columns."""
-        rows = (self.frame["site_id"] == site_id) & (self.frame["unit_id"] == "")
+    def site_series(self, site_id: str, unit_id: str = "") -> pd.DataFrame:
+        """Return the rows of the site itself, or of one of its units, indexed by timestamp, without keys."""
+        rows = (self.frame["site_id"] == site_id) & (self.frame["unit_id"] == unit_id)
         return self.frame[rows].set_index("timestamp").drop(columns=["site_id", "unit_id"])
 
     def local(self, stamps: pd.Series | pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -249,8 +250,10 @@ class Telemetry:
     def content_hash(self) -> str:
         """Return the SHA-256 of keys, values and column names."""
         digest = hashlib.sha256(json.dumps(sorted(self.value_columns)).encode())
-        ordered = self.frame[[*KEY_COLUMNS, *sorted(self.value_columns)]]
-        digest.update(pd.util.hash_pandas_object(ordered, index=False).to_numpy().tobytes())
+        names = [*KEY_COLUMNS, *sorted(self.value_columns)]
+        for start in range(0, len(self.frame), _HASHED_ROWS):  # piece by piece: a fleet is large
+            piece = self.frame.iloc[start : start + _HASHED_ROWS][names]
+            digest.update(pd.util.hash_pandas_object(piece, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
     def to_arrow(self) -> pa.Table:

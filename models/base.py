@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from features.frame import FeatureFrame, FloatArray
 
@@ -28,4 +28,26 @@ class Regressor(Protocol):
         features.errors.ModelError
             Not fitted, or the frame has another feature hash.
         """
+        ...
+
+
+class Learner(Regressor, Protocol):
+    """A learned model that can be stored as JSON numbers and LightGBM texts.
+
+    A new one is a class with these methods and a line in `models.learners.KINDS`.
+    """
+
+    def to_parts(self, file: str, texts: dict[str, str]) -> dict[str, Any]:
+        """Return the JSON part and put the texts of trees into `texts` under `file`.
+
+        Raises
+        ------
+        features.errors.ModelError
+            Not fitted.
+        """
+        ...
+
+    @classmethod
+    def from_parts(cls, about: dict[str, Any], file: str, texts: dict[str, str]) -> Self:
+        """Rebuild the fitted model from `to_parts`."""
         ...

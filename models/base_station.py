@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-import numpy as np
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 from features.base_station import LOAD, TEXT_COLUMNS, build
 from features.errors import ModelError
@@ -14,6 +13,7 @@ from features.message import Message, say, term
 from features.station_clock import ClockOffset, find_clock_offset
 from features.telemetry import Telemetry
 from models.prediction import Prediction, Task
+from models.station_chunks import joined, some_stations, station_chunks
 from models.station_power import StationModel
 from models.store import ModelCard, seal
 
@@ -50,10 +50,15 @@ class BaseStationBundle:
         self._check(telemetry)
         predictions, issues = [], []
         for quantity, model in self.models.items():
-            frame, found = self.features(telemetry, quantity)
-            prediction = replace(model.predict(frame, task), model_id=self.card.model_id or model.model_id)
-            predictions.append(prediction)
-            issues += [*found, *_findings(frame, prediction, model)]
+            clock = self.clock(telemetry, quantity)
+            parts, doubts = [], Doubts()
+            for piece in station_chunks(telemetry):
+                frame = build(piece, quantity, clock.intervals)
+                parts.append(model.predict(frame, task))
+                doubts.count(frame, parts[-1], model)
+            predictions.append(replace(joined(parts), model_id=self.card.model_id or model.model_id))
+            clocks = clock.issue(telemetry)
+            issues += [*([clocks] if clocks else []), *doubts.issues(quantity)]
         return predictions, issues
 
     def features(self, telemetry: Telemetry, quantity: str) -> tuple[FeatureFrame, list[DataIssue]]:
@@ -64,7 +69,7 @@ class BaseStationBundle:
 
     def clock(self, telemetry: Telemetry, quantity: str) -> ClockOffset:
         """Return the clock offset of these exports; that of the training exports where they show none."""
-        seen = find_clock_offset(telemetry, quantity)
+        seen = find_clock_offset(some_stations(telemetry), quantity)
         return seen if seen.stations else ClockOffset(self.models[quantity].offset)
 
     def _check(self, telemetry: Telemetry) -> None:
@@ -104,67 +109,90 @@ class BaseStationBundle:
         return cls(card, {q: StationModel.from_files(q, card.model_id, files) for q in card.quantities})
 
 
-def _findings(frame: FeatureFrame, prediction: Prediction, model: StationModel) -> list[DataIssue]:
-    """Return what had to be said about the data of one quantity."""
-    issues = []
-    energy = frame.target()
-    wrong = int((energy <= 0).sum())
-    if wrong:
-        issues.append(
-            DataIssue(
-                "D-STATION-ENERGY-ZERO",
-                "warning",
-                frame.quantity,
-                say("{count} measured energies are not positive", count=wrong),
-                say("check the meter or the export"),
-                say("these hours are not used as measurements"),
-                wrong,
-            )
-        )
-    unloaded = int(frame.X[LOAD].isna().sum())
-    if unloaded:
-        issues.append(
-            DataIssue(
-                "D-STATION-NO-LOAD",
-                "warning",
-                "prb_utilisation",
-                say("{count} station hours have no load", count=unloaded),
-                say("add the cells' loads of these hours"),
-                say("predicted from yesterday's or the station's mean load, tier fallback"),
-                unloaded,
-            )
-        )
-    for name in TEXT_COLUMNS:
-        labels = np.asarray((frame.categories or {}).get(name, []), dtype=object)
-        codes = frame.X[name].to_numpy()
-        unseen = sorted(set(labels) - set(model.categories.get(name, [])))
-        if unseen:
-            rows = int(np.isin(codes, [list(labels).index(u) for u in unseen]).sum())
+@dataclass
+class Doubts:
+    """What has to be said about the data of one quantity, counted over pieces.
+
+    Parameters
+    ----------
+    wrong, unloaded, beyond : int
+        Measured energies that are not positive, rows without load, rows out of domain.
+    unseen : dict
+        Text feature -> label that the model does not know -> rows.
+    """
+
+    wrong: int = 0
+    unloaded: int = 0
+    beyond: int = 0
+    unseen: dict[str, Counter[str]] = field(
+        default_factory=lambda: {name: Counter() for name in TEXT_COLUMNS}
+    )
+
+    def count(self, frame: FeatureFrame, prediction: Prediction, model: StationModel) -> None:
+        """Add what one piece shows."""
+        self.wrong += int((frame.target() <= 0).sum())
+        self.unloaded += int(frame.X[LOAD].isna().sum())
+        self.beyond += int((~prediction.in_domain).sum())
+        for name, found in self.unseen.items():
+            known = model.categories.get(name, [])
+            rows = frame.X[name].value_counts()
+            for code, label in enumerate((frame.categories or {}).get(name, [])):
+                if label not in known:
+                    found[label] += int(rows.get(code, 0))
+
+    def issues(self, quantity: str) -> list[DataIssue]:
+        """Return the counts as findings."""
+        issues = []
+        if self.wrong:
             issues.append(
                 DataIssue(
-                    "D-STATION-UNSEEN",
+                    "D-STATION-ENERGY-ZERO",
                     "warning",
-                    name,
-                    say("not in the training data: {unseen}", unseen=Message.joined(", ", unseen)),
-                    say("train again with measured energies of these"),
-                    say("out of domain, wider intervals"),
-                    rows,
+                    quantity,
+                    say("{count} measured energies are not positive", count=self.wrong),
+                    say("check the meter or the export"),
+                    say("these hours are not used as measurements"),
+                    self.wrong,
                 )
             )
-    beyond = int((~prediction.in_domain).sum())
-    if beyond:
-        issues.append(
-            DataIssue(
-                "D-STATION-DOMAIN",
-                "warning",
-                frame.quantity,
-                say(
-                    "{count} rows lie outside the products, configurations or loads of the training data",
-                    count=beyond,
-                ),
-                say("train again with measured energies of such stations"),
-                say("tier prior, wider intervals"),
-                beyond,
+        if self.unloaded:
+            issues.append(
+                DataIssue(
+                    "D-STATION-NO-LOAD",
+                    "warning",
+                    "prb_utilisation",
+                    say("{count} station hours have no load", count=self.unloaded),
+                    say("add the cells' loads of these hours"),
+                    say("predicted from yesterday's or the station's mean load, tier fallback"),
+                    self.unloaded,
+                )
             )
-        )
-    return issues
+        for name, found in self.unseen.items():
+            if found:
+                issues.append(
+                    DataIssue(
+                        "D-STATION-UNSEEN",
+                        "warning",
+                        name,
+                        say("not in the training data: {unseen}", unseen=Message.joined(", ", sorted(found))),
+                        say("train again with measured energies of these"),
+                        say("out of domain, wider intervals"),
+                        found.total(),
+                    )
+                )
+        if self.beyond:
+            issues.append(
+                DataIssue(
+                    "D-STATION-DOMAIN",
+                    "warning",
+                    quantity,
+                    say(
+                        "{count} rows lie outside the products, configurations or loads of the training data",
+                        count=self.beyond,
+                    ),
+                    say("train again with measured energies of such stations"),
+                    say("tier prior, wider intervals"),
+                    self.beyond,
+                )
+            )
+        return issues

@@ -132,6 +132,23 @@ class Linear:
         )
         return fitted
 
+    def contributions(self, frame: FeatureFrame) -> tuple[float, FloatArray]:
+        """Return the value at the mean of all inputs, and what each feature adds; shape (rows, features).
+
+        The sum of both is the prediction [unit of the quantity].
+        """
+        check_hash(self.hash, frame)
+        raw = self._design(frame)
+        filled = np.where(np.isfinite(raw), raw, self._median)
+        parts = ((filled - self._mean) / self._scale) * self.coefficients[1:]
+        categories, names = frame.categories or {}, list(self.columns or frame.names)
+        place = [frame.names.index(n) for n in names if n not in categories]
+        for name in (n for n in names if n in categories):
+            place += [frame.names.index(name)] * len(categories[name])
+        spread = np.zeros((parts.shape[1], len(frame.names)))
+        spread[np.arange(len(place)), place] = 1.0  # the codes of a category are one feature
+        return float(self.coefficients[0]), parts @ spread
+
     def to_dict(self) -> dict[str, object]:
         """Return the fitted numbers for the model store."""
         return {
@@ -140,6 +157,17 @@ class Linear:
             "scale": [None if np.isinf(s) else float(s) for s in self._scale],
             "coefficients": self.coefficients.tolist(),
         }  # fmt: skip
+
+    def to_parts(self, file: str, texts: dict[str, str]) -> dict[str, Any]:
+        """Return the JSON part; there are no trees."""
+        del file, texts
+        return {"linear": self.to_dict()}
+
+    @classmethod
+    def from_parts(cls, about: dict[str, Any], file: str, texts: dict[str, str]) -> Linear:
+        """Rebuild from `to_parts`."""
+        del file, texts
+        return cls.from_dict(about["linear"])
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Linear:

@@ -15,10 +15,27 @@ from typing import Literal
 import numpy as np
 
 from features.errors import InsufficientDataError
-from features.frame import FloatArray
+from features.frame import FeatureFrame, FloatArray
 from features.message import say
 
 Scale = Literal["absolute", "relative"]
+
+
+def signed_quantiles(residual: FloatArray, coverage: float) -> tuple[float, float]:
+    """Return the lower and upper quantile of residuals, each side at half of the miss rate.
+
+    Parameters
+    ----------
+    residual : numpy.ndarray, shape (rows,)
+        Finite, at least one.
+    coverage : float
+        Nominal coverage (0..1).
+    """
+    n = len(residual)
+    # finite-sample rank: the ceil((n + 1)(1 - miss))-th smallest of n
+    rank = min(int(np.ceil((n + 1) * (1 - (1 - coverage) / 2))), n) - 1
+    ordered = np.partition(residual, [n - 1 - rank, rank])
+    return float(ordered[n - 1 - rank]), float(ordered[rank])
 
 
 @dataclass(frozen=True)
@@ -73,16 +90,20 @@ class Conformal:
         residual = truth[usable] - point[usable]
         if scale == "relative":
             residual = residual / point[usable]
-        miss = (1 - coverage) / 2
-        # finite-sample rank: the ceil((n + 1)(1 - miss))-th smallest of n
-        rank = min(int(np.ceil((n + 1) * (1 - miss))), n) - 1
-        ordered = np.sort(residual)
-        return cls(coverage, float(min(ordered[n - 1 - rank], 0.0)), float(max(ordered[rank], 0.0)), scale, n)
+        low, high = signed_quantiles(residual, coverage)
+        return cls(coverage, min(low, 0.0), max(high, 0.0), scale, n)
 
     def interval(self, point: FloatArray, widen: FloatArray | float = 1.0) -> tuple[FloatArray, FloatArray]:
         """Return lower and upper [unit of the quantity] for points, shape (rows,), offsets times `widen`."""
         size = np.abs(point) if self.scale == "relative" else 1.0
         return point + self.low * size * widen, point + self.high * size * widen
+
+    def bounds(
+        self, frame: FeatureFrame, point: FloatArray, widen: FloatArray | float = 1.0
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return `interval`; the frame tells this kind nothing."""
+        del frame
+        return self.interval(point, widen)
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields for the model card."""

@@ -7,19 +7,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from features.data_centre import build
 from features.errors import ModelError
+from features.frame import FeatureFrame
 from features.issues import DataIssue
 from features.message import Message, pack, say, term, unpack
 from features.telemetry import Telemetry
 from models.prediction import Prediction, Task
 from models.quantity import QuantityModel
+from models.regime import daily_levels, drift_issue, regime_steps, watched
 from models.site_response import SiteResponse
 from models.site_scorer import SiteScorer
 from models.store import ModelCard
 
 MODELS_FILE = "models.json"
+MOST_STEPS = 3
+"""Newest steps of a site that are told."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,11 @@ class DataCentreBundle:
                     site,
                     say("train on a longer export (a forecast needs at least three weeks)"),
                 )
-            predictions += [m.predict(build(one, m.recipe), self.card.model_id) for m in chosen]
+            frames = [build(one, m.recipe) for m in chosen]
+            told = [m.predict(f, self.card.model_id) for m, f in zip(chosen, frames, strict=True)]
+            predictions += told
+            if task == "estimate":
+                issues += self._drift(chosen, frames, told, one)
         outside = {
             p.quantity: int((~p.in_domain).sum()) for p in predictions if not bool(np.all(p.in_domain))
         }
@@ -144,6 +153,26 @@ class DataCentreBundle:
             for quantity, rows in outside.items()
         ]
         return predictions, issues
+
+    def _drift(
+        self,
+        models: list[QuantityModel],
+        frames: list[FeatureFrame],
+        told: list[Prediction],
+        telemetry: Telemetry,
+    ) -> list[DataIssue]:
+        """Return the steps of one site since its models were trained."""
+        watch = watched(m.recipe.quantity for m in models)
+        issues: list[DataIssue] = []
+        for model, frame, prediction in zip(models, frames, told, strict=True):
+            if model.recipe.quantity == watch and model.tier == "full" and frame.y is not None:
+                stamps = frame.keys["timestamp"]
+                later = (stamps > pd.Timestamp(self.card.data_end)).to_numpy()
+                measured, point = frame.target()[later], prediction.point[later]
+                days = daily_levels(stamps[later], measured, point, telemetry.interval)
+                steps = regime_steps(days, model.usual)
+                issues += [drift_issue(s, telemetry.site_ids[0], watch) for s in steps[-MOST_STEPS:]]
+        return issues
 
     def to_files(self) -> dict[str, str]:
         """Return file name -> text."""

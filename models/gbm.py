@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Self
+from typing import Annotated, Any, Self
 
 import lightgbm as lgb
 import numpy as np
 
-from features.errors import InsufficientDataError, ModelError
+from features.errors import ModelError
 from features.frame import FeatureFrame, FloatArray
 from features.message import say
 from models.baselines import Linear, check_hash
+from models.search_space import FloatRange, IntRange
 
 
 @dataclass(frozen=True)
 class GbmParameters:
-    """Hyper-parameters of one LightGBM model; ``log_target`` fits the logarithm of a positive target."""
+    """Hyper-parameters of one LightGBM model; ``log_target`` fits the logarithm of a positive target.
 
-    rounds: int = 200
-    learning_rate: float = 0.05
-    num_leaves: int = 31
-    min_data_in_leaf: int = 20
-    feature_fraction: float = 0.9
-    bagging_fraction: float = 0.9
-    lambda_l2: float = 1.0
+    A field with a range is one that tuning may change.
+    """
+
+    rounds: Annotated[int, IntRange(50, 800, log=True)] = 200
+    learning_rate: Annotated[float, FloatRange(0.01, 0.2, log=True)] = 0.05
+    num_leaves: Annotated[int, IntRange(4, 127, log=True)] = 31
+    min_data_in_leaf: Annotated[int, IntRange(5, 200, log=True)] = 20
+    feature_fraction: Annotated[float, FloatRange(0.3, 1.0)] = 0.9
+    bagging_fraction: Annotated[float, FloatRange(0.5, 1.0)] = 0.9
+    lambda_l2: Annotated[float, FloatRange(0.001, 100.0, log=True)] = 1.0
     objective: str = "regression"
     log_target: bool = False
     seed: int = 0
@@ -43,6 +49,52 @@ class GbmParameters:
             "seed": self.seed, "num_threads": self.threads, "deterministic": True, "force_row_wise": True,
             "verbosity": -1,
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TreeData:
+    """What trees are fitted on.
+
+    Parameters
+    ----------
+    X : numpy.ndarray, shape (rows, features)
+    y : numpy.ndarray, shape (rows,)
+    names : list of str
+        Of the features.
+    categorical : list of int
+        Positions of the features that are codes.
+    """
+
+    X: FloatArray
+    y: FloatArray
+    names: list[str]
+    categorical: list[int]
+
+
+Trainer = Callable[[TreeData, dict[str, object], int], lgb.Booster]
+"""(data, LightGBM's parameters, rounds) -> fitted trees."""
+
+
+def train_here(data: TreeData, parameters: dict[str, object], rounds: int) -> lgb.Booster:
+    """Fit trees in this process."""
+    table = lgb.Dataset(
+        data.X, label=data.y, feature_name=data.names, categorical_feature=data.categorical,
+        free_raw_data=True,
+    )  # fmt: skip
+    return lgb.train(parameters, table, num_boost_round=rounds)
+
+
+_TRAINERS: list[Trainer] = [train_here]
+
+
+@contextmanager
+def trained_by(trainer: Trainer) -> Iterator[None]:
+    """Let another engine fit the trees of every `Gbm` of this process, in all its threads, for a while."""
+    _TRAINERS.append(trainer)
+    try:
+        yield
+    finally:
+        _TRAINERS.remove(trainer)
 
 
 class Gbm:
@@ -83,12 +135,9 @@ class Gbm:
         parameters = self.parameters.lightgbm()
         if self.monotone:
             parameters["monotone_constraints"] = [self.monotone.get(n, 0) for n in frame.names]
-        data = lgb.Dataset(
-            frame.X.to_numpy(), label=target, feature_name=frame.names,
-            categorical_feature=[frame.names.index(n) for n in frame.categories or {} if n in frame.names],
-            free_raw_data=True,
-        )  # fmt: skip
-        return lgb.train(parameters, data, num_boost_round=self.parameters.rounds)
+        categorical = [frame.names.index(n) for n in frame.categories or {} if n in frame.names]
+        data = TreeData(frame.X.to_numpy(), target, frame.names, categorical)
+        return _TRAINERS[-1](data, parameters, self.parameters.rounds)
 
     def predict(self, frame: FeatureFrame) -> FloatArray:
         """Return the prediction [unit of the quantity] per row."""
@@ -118,6 +167,16 @@ class Gbm:
         model.booster = lgb.Booster(model_str=text)
         return model
 
+    def to_parts(self, file: str, texts: dict[str, str]) -> dict[str, Any]:
+        """Return the JSON part and put the trees' text into `texts`."""
+        trees, texts[file] = self.to_files()
+        return {"trees": trees}
+
+    @classmethod
+    def from_parts(cls, about: dict[str, Any], file: str, texts: dict[str, str]) -> Gbm:
+        """Rebuild from `to_parts`."""
+        return cls.from_files(about["trees"], texts[file])
+
 
 class LinearPlusGbm:
     """A linear trend that extrapolates, corrected by trees fitted on its residual.
@@ -143,47 +202,13 @@ class LinearPlusGbm:
         """Return trend plus correction [unit of the quantity] per row."""
         return self.linear.predict(frame) + self.trees.predict(frame)
 
+    def to_parts(self, file: str, texts: dict[str, str]) -> dict[str, Any]:
+        """Return the JSON part and put the trees' text into `texts`."""
+        return {"linear": self.linear.to_dict(), **self.trees.to_parts(file, texts)}
 
-class Anchored:
-    """A model of the difference from a slow reference, such as last week's mean.
-
-    Load grows and seasons turn: the reference carries the level, the model only the shape.
-
-    Parameters
-    ----------
-    inner : Linear, Gbm or LinearPlusGbm
-    column : str
-        Feature that holds the reference [unit of the quantity].
-    """
-
-    def __init__(self, inner: Linear | Gbm | LinearPlusGbm, column: str) -> None:
-        self.name = inner.name
-        self.inner = inner
-        self.column = column
-
-    def fit(self, frame: FeatureFrame) -> Self:
-        """Fit the inner model on the rows that have a reference.
-
-        Raises
-        ------
-        InsufficientDataError
-            There are none.
-        """
-        known = frame.measured()
-        known = known.rows(known.X[self.column].notna().to_numpy())
-        if not len(known):
-            raise InsufficientDataError(
-                "E-ANCHOR-ROWS",
-                say(
-                    "no row of {quantity} has measured values in the week before it", quantity=frame.quantity
-                ),
-                frame.quantity,
-                say("export the meter at every step"),
-            )
-        self.inner.fit(replace(known, y=known.y - known.X[self.column]))  # type: ignore[operator]
-        return self
-
-    def predict(self, frame: FeatureFrame) -> FloatArray:
-        """Return reference plus difference [unit of the quantity]; NaN without a reference."""
-        reference: FloatArray = frame.X[self.column].to_numpy(dtype=np.float64)
-        return self.inner.predict(frame) + reference
+    @classmethod
+    def from_parts(cls, about: dict[str, Any], file: str, texts: dict[str, str]) -> LinearPlusGbm:
+        """Rebuild from `to_parts`."""
+        both = cls()
+        both.linear, both.trees = Linear.from_dict(about["linear"]), Gbm.from_parts(about, file, texts)
+        return both

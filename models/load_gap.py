@@ -7,13 +7,13 @@ from typing import Self
 
 import numpy as np
 
-from features.data_centre import LOADS, PLANT, Recipe
+from features.data_centre import LOADS, PLANT, UNIT_MARK, Recipe, changes_of
 from features.frame import FeatureFrame, FloatArray
 from features.operation import BoolArray
-from models.baselines import Linear, check_hash
-from models.gbm import Gbm, GbmParameters, LinearPlusGbm
+from models.base import Learner
+from models.baselines import check_hash
+from models.gbm import GbmParameters, LinearPlusGbm
 
-Plain = Linear | Gbm | LinearPlusGbm
 WITHOUT_ROUNDS = 100
 """Weather and calendar alone carry less detail than a load does."""
 
@@ -26,14 +26,16 @@ class LoadGap:
 
     Parameters
     ----------
-    inner : Linear, Gbm or LinearPlusGbm
+    inner : models.base.Learner
     needs : tuple of str
         Features without which the inner model says nothing sensible.
     parameters : GbmParameters
         Of the second model.
     """
 
-    def __init__(self, inner: Plain, needs: tuple[str, ...], parameters: GbmParameters | None = None) -> None:
+    def __init__(
+        self, inner: Learner, needs: tuple[str, ...], parameters: GbmParameters | None = None
+    ) -> None:
         self.name = inner.name
         self.inner = inner
         self.needs = needs
@@ -72,9 +74,15 @@ class LoadGap:
     def reduced(self, frame: FeatureFrame) -> FeatureFrame:
         """Return the frame without load and plant."""
         dropped = {*LOADS, *PLANT, *(f"{name}_before" for name in LOADS)}
-        return replace(frame, X=frame.X[[n for n in frame.names if n not in dropped]])
+        dropped |= {change for name in (*LOADS, *PLANT) for change in changes_of(name)}
+        kept = [n for n in frame.names if n not in dropped and UNIT_MARK not in n]
+        return replace(frame, X=frame.X[kept])
 
 
 def needed_loads(recipe: Recipe) -> tuple[str, ...]:
     """Return the loads that an estimate rests on; none for a forecast or without a load meter."""
-    return tuple(c for c in recipe.columns if c in LOADS) if recipe.task == "estimate" else ()
+    return (
+        tuple(c for c in recipe.columns if c.split(UNIT_MARK)[0] in LOADS)
+        if recipe.task == "estimate"
+        else ()
+    )

@@ -7,82 +7,66 @@ from typing import Any
 
 import numpy as np
 
-from features.data_centre import LOADS, Recipe
+from features.data_centre import Recipe
 from features.frame import FeatureFrame
-from features.operation import BoolArray
-from models.baselines import Linear
+from models.base import Learner
+from models.cold_start import PriorInterval
 from models.conformal import Conformal
-from models.gbm import Anchored, Gbm, LinearPlusGbm
-from models.load_gap import LoadGap, Plain
-from models.prediction import Prediction
+from models.domain import Domain
+from models.fallback import Fallback
+from models.gbm import LinearPlusGbm
+from models.interval import Intervals
+from models.learners import from_parts, to_parts
+from models.load_gap import LoadGap
+from models.prediction import Prediction, Tier
 
-Learned = Plain | Anchored | LoadGap
+Learned = Learner | LoadGap | Fallback
 WIDEN_OUTSIDE = 2.0
 """Outside the training domain an interval is this much wider, and nothing is claimed."""
-_CALENDAR = ("hour_sin", "hour_cos", "hour", "day_of_week", "weekend")
-
-
-@dataclass(frozen=True)
-class Domain:
-    """Range of every input that the model has seen, with a margin of 2 % of the range."""
-
-    low: dict[str, float]
-    high: dict[str, float]
-
-    @classmethod
-    def learn(cls, frame: FeatureFrame) -> Domain:
-        """Learn the ranges from the frame's measured rows."""
-        inputs = frame.measured().X.drop(columns=list(_CALENDAR), errors="ignore")
-        low, high = inputs.min(), inputs.max()
-        margin = 0.02 * (high - low)
-        known = low.notna()
-        return cls(
-            {str(n): float(v) for n, v in (low - margin)[known].items()},
-            {str(n): float(v) for n, v in (high + margin)[known].items()},
-        )
-
-    def contains(self, frame: FeatureFrame) -> BoolArray:
-        """Return whether every known input of a row lies inside, and its load is known, shape (rows,)."""
-        names = [n for n in self.low if n in frame.X]
-        X = frame.X[names].to_numpy()
-        low, high = np.array([self.low[n] for n in names]), np.array([self.high[n] for n in names])
-        outside = np.less(X, low) | np.greater(X, high)
-        enough = np.isfinite(X).mean(axis=1) >= 0.5 if names else np.ones(len(frame), dtype=bool)
-        loads = [names.index(n) for n in LOADS if n in names]
-        loaded = np.isfinite(X[:, loads]).any(axis=1) if loads else np.ones(len(frame), dtype=bool)
-        inside: BoolArray = ~outside.any(axis=1) & enough & loaded
-        return inside
 
 
 @dataclass(frozen=True)
 class QuantityModel:
-    """A fitted model of one quantity and task; ``gap`` is the interval of rows without a load."""
+    """A fitted model of one quantity and task.
+
+    ``gap`` is the interval of rows without a load; ``tier`` what the model is: the site's own full model,
+    a calibrated prior, or a baseline that answers because no model earned its place; ``usual`` the daily
+    levels of held-out days, see `models.regime`.
+    """
 
     recipe: Recipe
     model: Learned
-    conformal: Conformal
+    conformal: Conformal | Intervals | PriorInterval
     domain: Domain
     gap: Conformal | None = None
+    tier: Tier = "full"
+    usual: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
         """Quantity and task, as used in file names."""
         return f"{self.recipe.quantity}-{self.recipe.task}"
 
+    @property
+    def floor(self) -> float:
+        """Smallest physical value [unit of the quantity]."""
+        return 1.0 if self.recipe.quantity == "pue" else 0.0
+
     def predict(self, frame: FeatureFrame, model_id: str) -> Prediction:
         """Predict every row of a frame that was built with this model's recipe."""
         point = self.model.predict(frame)
-        floor = 1.0 if self.recipe.quantity == "pue" else 0.0
+        floor = self.floor
         point = np.maximum(point, floor)  # physics, not taste; NaN stays NaN
         inside = self.domain.contains(frame) & np.isfinite(point)
         widen = np.where(inside, 1.0, WIDEN_OUTSIDE)
-        lower, upper = self.conformal.interval(point, widen)
         full = inside
-        if isinstance(self.model, LoadGap) and self.gap is not None:
-            missing = self.model.missing(frame)
+        missing = self.model.missing(frame) if isinstance(self.model, LoadGap) else np.zeros(len(frame), bool)
+        lower, upper = self.conformal.bounds(frame, np.where(missing, np.nan, point), widen)
+        if missing.any() and self.gap is not None:
             low, high = self.gap.interval(point, widen)
             lower, upper = np.where(missing, low, lower), np.where(missing, high, upper)
             full = inside & ~missing
+        lesser = "prior" if self.tier == "full" else self.tier
         return Prediction(
             keys=frame.keys,
             point=point,
@@ -92,7 +76,7 @@ class QuantityModel:
             coverage=self.conformal.coverage,
             model_id=model_id,
             in_domain=inside,
-            tier=np.where(full, "full", np.where(np.isfinite(point), "prior", "fallback")),
+            tier=np.where(full, self.tier, np.where(np.isfinite(point), lesser, "fallback")),
             task=self.recipe.task,
         )
 
@@ -100,21 +84,23 @@ class QuantityModel:
         """Return (JSON part, file name -> LightGBM text)."""
         about: dict[str, Any] = {
             "recipe": [self.recipe.quantity, self.recipe.task, list(self.recipe.columns)],
-            "conformal": self.conformal.to_dict(),
-            "domain": {"low": self.domain.low, "high": self.domain.high},
+            "interval": self.conformal.to_dict(),
+            "domain": self.domain.to_dict(),
         }
         about["gap"] = None if self.gap is None else self.gap.to_dict()
+        about["tier"] = self.tier
+        about["usual"] = [round(level, 5) for level in self.usual]
+        if isinstance(self.model, Fallback):
+            return about | {"fallback": self.model.name}, {}
         texts: dict[str, str] = {}
-        plain: Plain
-        if isinstance(self.model, Anchored):
-            plain, about["anchor"] = self.model.inner, self.model.column
-        elif isinstance(self.model, LoadGap):
+        plain: Learner
+        if isinstance(self.model, LoadGap):
             plain, about["needs"] = self.model.inner, list(self.model.needs)
             about["hash"] = self.model.hash
-            about["without"] = _plain_files(self.model.without, f"{prefix}{self.name}-without.txt", texts)
+            about["without"] = to_parts(self.model.without, f"{prefix}{self.name}-without.txt", texts)
         else:
             plain = self.model
-        about["model"] = _plain_files(plain, f"{prefix}{self.name}.txt", texts)
+        about["model"] = to_parts(plain, f"{prefix}{self.name}.txt", texts)
         return about, texts
 
     @classmethod
@@ -122,35 +108,22 @@ class QuantityModel:
         """Rebuild from `to_files`."""
         quantity, task, columns = about["recipe"]
         recipe = Recipe(quantity, task, tuple(columns))
-        file = f"{prefix}{quantity}-{task}"
-        plain = _plain(about["model"], files.get(f"{file}.txt", ""))
-        model: Learned = plain
-        if "anchor" in about:
-            model = Anchored(plain, about["anchor"])
-        elif "needs" in about:
-            model = both = LoadGap(plain, tuple(about["needs"]))
-            without = _plain(about["without"], files[f"{file}-without.txt"])
-            both.without, both.hash = without, about["hash"]  # type: ignore[assignment]
         gap = Conformal(**about["gap"]) if about["gap"] else None
-        return cls(recipe, model, Conformal(**about["conformal"]), Domain(**about["domain"]), gap)
-
-
-def _plain_files(model: Plain, file: str, texts: dict[str, str]) -> dict[str, Any]:
-    """Return the JSON part of a model and put its trees' text into `texts`."""
-    if isinstance(model, Linear):
-        return {"kind": "linear", "linear": model.to_dict()}
-    if isinstance(model, Gbm):
-        trees, texts[file] = model.to_files()
-        return {"kind": "gbm", "trees": trees}
-    trees, texts[file] = model.trees.to_files()
-    return {"kind": "linear+gbm", "linear": model.linear.to_dict(), "trees": trees}
-
-
-def _plain(raw: dict[str, Any], text: str) -> Plain:
-    if raw["kind"] == "linear":
-        return Linear.from_dict(raw["linear"])
-    if raw["kind"] == "gbm":
-        return Gbm.from_files(raw["trees"], text)
-    both = LinearPlusGbm()
-    both.linear, both.trees = Linear.from_dict(raw["linear"]), Gbm.from_files(raw["trees"], text)
-    return both
+        told = about["interval"]
+        conformal: Conformal | Intervals | PriorInterval
+        if "prior" in told:
+            conformal = PriorInterval(told["coverage"], told["days"])
+        else:
+            conformal = Intervals.from_dict(told) if "recent" in told else Conformal(**told)
+        domain = Domain.from_dict(about["domain"])
+        tier, usual = about["tier"], tuple(about["usual"])
+        if "fallback" in about:
+            return cls(recipe, Fallback(about["fallback"]), conformal, domain, gap, tier, usual)
+        file = f"{prefix}{quantity}-{task}"
+        plain = from_parts(about["model"], f"{file}.txt", files)
+        model: Learned = plain
+        if "needs" in about:
+            model = both = LoadGap(plain, tuple(about["needs"]))
+            without = LinearPlusGbm.from_parts(about["without"], f"{file}-without.txt", files)
+            both.without, both.hash = without, about["hash"]
+        return cls(recipe, model, conformal, domain, gap, tier, usual)

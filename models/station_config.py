@@ -1,12 +1,14 @@
 """First stage: the energy of a station from its configuration and its work, without its identity.
 
-A linear trend of the logarithm in physical terms (antennas, bandwidth, power, load, sleep) carries on
-where trees are flat, so that a product never seen still gets a sensible level; LightGBM corrects it on
-what it leaves. Half of the answer comes from LightGBM alone: on products left out in turn the mean of
-the two errs less than either, because the trend can run away and the trees cannot follow. Stations are
-dealt into folds and every fold has its own model: a station that was in the training data is predicted
-by the model that never saw it, so that the residuals the second stage learns from are honest; a new
-station gets the mean of all folds.
+A trend of the logarithm in physical terms (`models.station_trend`) carries on where trees are flat, so that
+a product never seen still gets a sensible level; LightGBM corrects it on what it leaves. Half of the answer
+comes from LightGBM alone: on products left out in turn the mean of the two errs less than either, because
+the trend can run away and the trees cannot follow. A product of which few stations were measured is too
+little for trees: the trend's effect of that product then has its say.
+
+Stations are dealt into folds and every fold has its own model: a station that was in the training data is
+predicted by the model that never saw it, so that the residuals the second stage learns from are honest; a
+new station gets the mean of all folds.
 """
 
 from __future__ import annotations
@@ -19,20 +21,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.base_station import CONFIGURATION, LOAD
+from features.base_station import LOAD
 from features.errors import InsufficientDataError, ModelError
 from features.frame import FeatureFrame, FloatArray
 from features.message import say
-from models.baselines import Linear
 from models.gbm import Gbm, GbmParameters
+from models.station_trend import StationTrend, physical_terms
 
 FOLDS = 5
 BEYOND = float(np.log(2.0))
 """How far the logarithm may go beyond the energies of the training data: a trend must not run away."""
-TREND_PENALTY = 0.1
+EFFECTS, ENOUGH = 0.66, 5.0
+"""Share of the trend with its effects where few stations of the product were measured, and the number of
+stations at which it is half of that."""
 WORKERS = 2
 """Fits side by side. Each uses one thread: LightGBM's own threads wait for each other on a busy machine."""
-PARAMETERS = GbmParameters(rounds=200, objective="regression_l1", threads=1)
+PARAMETERS = GbmParameters(rounds=300, objective="regression_l1", threads=1)
 
 
 def measured(frame: FeatureFrame) -> npt.NDArray[np.bool_]:
@@ -47,59 +51,49 @@ def log_target(frame: FeatureFrame) -> FloatArray:
 
 
 def trend_frame(frame: FeatureFrame) -> FeatureFrame:
-    """Return the physical terms of the trend with the logarithm of the energy as target.
+    """Return what a linear model of a station is given: physical terms, configuration, load per product.
 
-    Product and frequency band names are left out on purpose: a trend over them cannot be extended.
+    This is the baseline that our own trend (`models.station_trend`) must beat; the target is the logarithm
+    of the energy.
     """
-    X = frame.X
-    size = {
-        name: np.log(X[name].where(X[name] > 0)) for name in ("antennas_total", "bandwidth_total", "cells")
-    }
-    load = X[LOAD]
-    terms = pd.DataFrame(
-        {
-            **{f"log_{name}": values for name, values in size.items()},
-            "tx_power_max": X["tx_power_max"],
-            "log_frequency": np.log(X["frequency_rel"].where(X["frequency_rel"] > 0)),
-            "radio_mode": X["radio_mode"],
-            "load": load,
-            "load_squared": load**2,
-            "load_antennas": load * size["antennas_total"],
-            # Single modes can be so rare that a slope for them is noise that carries far: trees see them.
-            "sleep_total": X["sleep_total"],
-        }
+    products = (frame.categories or {}).get("ru_type", [])
+    terms = physical_terms(frame)
+    own = frame.X["ru_type"].to_numpy()[:, None] == np.arange(len(products))
+    slopes = pd.DataFrame(
+        own * terms["load"].to_numpy()[:, None], columns=[f"load_{name}" for name in products]
     )
+    text = frame.X[["ru_type", "radio_mode"]].reset_index(drop=True)
+    X = pd.concat([terms.reset_index(drop=True), slopes, text], axis=1).astype(np.float64)
     y = None if frame.y is None else pd.Series(log_target(frame))
-    return FeatureFrame(
-        frame.keys, terms.astype(np.float64), frame.quantity, y,
-        {"radio_mode": (frame.categories or {}).get("radio_mode", [])},
-    )  # fmt: skip
+    return FeatureFrame(frame.keys, X, frame.quantity, y, dict(frame.categories or {}))
 
 
 @dataclass(frozen=True)
 class ConfigFold:
-    """Trend, trees on its residual, and trees alone, all of the logarithm of the energy."""
+    """Trend, trees on what its population part leaves, and trees alone: logarithms of the energy."""
 
-    trend: Linear
+    trend: StationTrend
     residual: Gbm
     plain: Gbm
 
     @classmethod
     def fit(cls, frame: FeatureFrame, parameters: GbmParameters) -> ConfigFold:
         """Fit all three on rows that can teach."""
-        terms = trend_frame(frame)
-        trend = Linear("trend", alpha=TREND_PENALTY).fit(terms)
-        left = pd.Series(terms.target() - trend.predict(terms))
+        y = log_target(frame)
+        trend = StationTrend().fit(frame, y)
         return cls(
             trend,
-            Gbm("residual", parameters).fit(replace(frame, y=left)),
-            Gbm("plain", parameters).fit(replace(frame, y=terms.y)),
+            Gbm("residual", parameters).fit(replace(frame, y=pd.Series(y - trend.predict(frame)[0]))),
+            Gbm("plain", parameters).fit(replace(frame, y=pd.Series(y))),
         )
 
     def predict_log(self, frame: FeatureFrame) -> FloatArray:
         """Return the logarithm of the energy, shape (rows,)."""
-        with_trend = self.trend.predict(trend_frame(frame)) + self.residual.predict(frame)
-        return 0.5 * (with_trend + self.plain.predict(frame))
+        population, effects = self.trend.predict(frame)
+        trees = 0.5 * (population + self.residual.predict(frame) + self.plain.predict(frame))
+        stations = self.trend.measured_stations(frame)
+        share = np.where(stations > 0, EFFECTS * ENOUGH / (ENOUGH + stations), 0.0)
+        return np.asarray(share * effects + (1 - share) * trees)
 
 
 class ConfigModel:
@@ -188,7 +182,7 @@ class ConfigModel:
         model.bounds = (float(about["bounds"][0]), float(about["bounds"][1]))
         model.fitted = [
             ConfigFold(
-                Linear.from_dict(raw["trend"]),
+                StationTrend.from_dict(raw["trend"]),
                 Gbm.from_files(raw["residual"], files[f"{prefix}.config{k}.residual.txt"]),
                 Gbm.from_files(raw["plain"], files[f"{prefix}.config{k}.plain.txt"]),
             )
@@ -232,12 +226,3 @@ def leave_one_product_out(
     with ThreadPoolExecutor(WORKERS) as pool:
         scored = pool.map(score, [float(c) for c in stations.index[stations >= min_stations]])
     return {one[0]: (one[1], one[2]) for one in scored if one is not None}
-
-
-def training_ranges(frame: FeatureFrame) -> dict[str, tuple[float, float]]:
-    """Return the range of every numeric configuration feature and of the load over usable rows."""
-    known = frame.X[measured(frame)]
-    names = [
-        n for n in (*CONFIGURATION, LOAD) if n not in (frame.categories or {}) and known[n].notna().any()
-    ]
-    return {n: (float(known[n].min()), float(known[n].max())) for n in names}

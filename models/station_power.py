@@ -13,23 +13,25 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.base_station import CONFIGURATION, FILLED, LOAD, recode, with_expected_work
-from features.errors import ModelError
 from features.frame import FeatureFrame, FloatArray
-from features.message import say
-from models.conformal import Conformal
 from models.gbm import Gbm, GbmParameters
 from models.prediction import Prediction, Task
 from models.station_config import ConfigModel, log_target, measured
-from models.station_fingerprint import BoolArray, IntArray, StationHours, fingerprint
+from models.station_domain import StationDomain
+from models.station_fingerprint import (
+    FINGERPRINT_NAMES,
+    BoolArray,
+    IntArray,
+    StationHours,
+    fingerprint,
+)
+from models.station_interval import NEW_PRODUCT, StationIntervals, interval_group
 
 Mode = Literal["around", "past", "forecast"]
 MODES: tuple[Mode, ...] = ("around", "past", "forecast")
 """``around``: measured hours on both sides; ``past``: only earlier ones; ``forecast``: load unknown too."""
-FEW = 8
-"""Fewer measured hours than this make a thin fingerprint."""
-NEW_PRODUCT = "new product"
-"""Interval group of a radio-unit product that was not in the training data and has no measured hour."""
-WIDEN_OUT_OF_DOMAIN = 2.0
+WIDEN_OUT_OF_DOMAIN = 1.5
+"""Factor of the logarithmic interval outside the training domain."""
 CORRECTION = GbmParameters(rounds=250, num_leaves=31, feature_fraction=0.6, threads=1)
 
 
@@ -156,27 +158,27 @@ class StationModel:
     quantity : str
     offset : int
         Clock offset of the training exports [intervals], see `features.station_clock`.
-    categories : dict
-        Text labels that were trained.
     config : ConfigModel
     corrections : dict
         Mode -> second stage.
-    intervals : dict
-        Group -> interval, see `interval_group`.
-    ranges : dict
-        Feature -> range of the training rows.
+    intervals : StationIntervals
+    domain : StationDomain
     known : KnownHours
     """
 
     quantity: str
     offset: int
-    categories: dict[str, list[str]]
     config: ConfigModel
     corrections: dict[Mode, Gbm]
-    intervals: dict[str, Conformal]
-    ranges: dict[str, tuple[float, float]]
+    intervals: StationIntervals
+    domain: StationDomain
     known: KnownHours
     model_id: str = field(default="unsealed")
+
+    @property
+    def categories(self) -> dict[str, list[str]]:
+        """Text labels that were trained."""
+        return self.domain.categories
 
     def predict(self, frame: FeatureFrame, task: Task = "estimate") -> Prediction:
         """Predict every row of a frame built with the clock offset of its exports.
@@ -215,18 +217,28 @@ class StationModel:
         log_shown = log_config.copy()
         if unloaded.any():
             log_shown[unloaded] = self.config.predict_log(expected.rows(unloaded))
-        point, count = self._point(shown, log_shown, history, mode)
-        inside = self.in_domain(shown)
+        table, point = self._corrected(shown, log_shown, history, mode)
+        count = table.X["n"].to_numpy()
+        inside = self.domain.contains(shown)
         tier = np.where(inside & (count > 0), "full", "prior")
         # a forecast is made for hours whose load nobody knows yet; it lacks a load where none was expected
         load = (expected if task == "forecast" else frame).X[LOAD]
         tier = np.where(load.isna().to_numpy(), "fallback", tier)
         group = self._group(shown, count, mode)
-        lower, upper = self._interval(point, group, inside)
+        wider = np.where(inside | (group == NEW_PRODUCT), 1.0, WIDEN_OUT_OF_DOMAIN)
+        lower, upper = self.intervals.bounds(table, point, group, wider)
         return Prediction(
-            frame.keys, point, lower, upper, self.quantity, self.intervals["prior"].coverage, self.model_id,
+            frame.keys, point, lower, upper, self.quantity, self.intervals.coverage, self.model_id,
             inside, tier.astype(np.str_), task,
         )  # fmt: skip
+
+    def with_energies(self, seen: Seen, energy: FloatArray) -> Seen:
+        """Return what was looked at with other measured energies [unit of the quantity], shape (rows,).
+
+        What configuration and work tell is not computed again.
+        """
+        frame = replace(seen.frame, y=pd.Series(energy))
+        return replace(seen, frame=frame, history=self._history(frame, seen.log_config))
 
     def renamed(self, names: dict[str, str]) -> StationModel:
         """Return the model for frames that name the stations in their own way.
@@ -263,59 +275,32 @@ class StationModel:
         known = frame.X[LOAD].notna().to_numpy()
         return np.where(~known, "forecast", np.where(later, "around", "past"))
 
-    def _point(
+    def _corrected(
         self, frame: FeatureFrame, log_config: FloatArray, history: KnownHours, mode: npt.NDArray[np.str_]
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return point [unit of the quantity] and number of measured hours behind it; shape (rows,)."""
-        correction, count = np.zeros(len(frame)), np.zeros(len(frame))
+    ) -> tuple[FeatureFrame, FloatArray]:
+        """Return what the second stage sees, and the point [unit of the quantity], shape (rows,)."""
+        names = [*FINGERPRINT_NAMES, *frame.names, "log_config"]
+        X, point = np.empty((len(frame), len(names))), np.exp(log_config)
         for one in MODES:
-            rows = mode == one
-            if rows.any():
+            rows = np.flatnonzero(mode == one)
+            if len(rows):
                 table = correction_frame(frame.rows(rows), log_config[rows], history, one)
-                count[rows] = table.X["n"].to_numpy()
-                correction[rows] = self.corrections[one].predict(table)
-        return np.exp(log_config + np.where(count > 0, correction, 0.0)), count
-
-    def in_domain(self, frame: FeatureFrame) -> BoolArray:
-        """Return whether product, mode, configuration and load lie where the model was trained."""
-        inside = np.ones(len(frame), dtype=bool)
-        for name in self.categories:
-            if self.categories[name]:
-                inside &= frame.X[name].notna().to_numpy()
-        for name, (low, high) in self.ranges.items():
-            slack = 0.02 * (high - low) + 1e-9
-            values = frame.X[name].to_numpy()
-            inside &= ~((values < low - slack) | (values > high + slack))
-        return inside
+                X[rows] = table.X.to_numpy()
+                told = table.X["n"].to_numpy() > 0
+                correction = self.corrections[one].predict(table)
+                point[rows] = np.exp(log_config[rows] + np.where(told, correction, 0.0))
+        seen = FeatureFrame(
+            frame.keys, pd.DataFrame(X, columns=names), frame.quantity, None, frame.categories
+        )
+        return seen, point
 
     def _group(
         self, frame: FeatureFrame, count: FloatArray, mode: npt.NDArray[np.str_]
     ) -> npt.NDArray[np.str_]:
-        group = interval_group(mode, count, frame.X[FILLED].to_numpy() > 0)
+        elsewhere = ~frame.keys["site_id"].isin(list(self.config.fold_of)).to_numpy()
+        group = interval_group(mode, count, frame.X[FILLED].to_numpy() > 0, elsewhere)
         unseen = frame.X["ru_type"].isna().to_numpy() & (count == 0)
-        return np.where(unseen & (NEW_PRODUCT in self.intervals), NEW_PRODUCT, group)
-
-    def _interval(
-        self, point: FloatArray, group: npt.NDArray[np.str_], inside: BoolArray
-    ) -> tuple[FloatArray, FloatArray]:
-        lower, upper = np.full(len(point), np.nan), np.full(len(point), np.nan)
-        for name in np.unique(group):
-            rows = group == name
-            wider = np.where(inside[rows] | (name == NEW_PRODUCT), 1.0, WIDEN_OUT_OF_DOMAIN)
-            lower[rows], upper[rows] = self._conformal(str(name)).interval(point[rows], wider)
-        return np.maximum(lower, 0.0), upper
-
-    def _conformal(self, group: str) -> Conformal:
-        """Return the group's interval, else that of the next wider group that was calibrated."""
-        for name in (group, group.removesuffix(" filled"), group.split(maxsplit=1)[0], "prior"):
-            if name in self.intervals:
-                return self.intervals[name]
-        raise ModelError(
-            "E-MODEL-INTERVAL",
-            say("there is no interval for {group!r}", group=group),
-            self.quantity,
-            say("train again"),
-        )
+        return np.where(unseen & (NEW_PRODUCT in self.intervals.bands), NEW_PRODUCT, group)
 
     def to_files(self) -> dict[str, str]:
         """Return file name -> text for the model store."""
@@ -324,9 +309,9 @@ class StationModel:
         for mode, model in self.corrections.items():
             corrections[mode], files[f"{self.quantity}.{mode}.txt"] = model.to_files()
         about = {
-            "offset": self.offset, "categories": self.categories, "config": config,
+            "offset": self.offset, "domain": self.domain.to_dict(), "config": config,
             "corrections": corrections,
-            "intervals": {k: v.to_dict() for k, v in self.intervals.items()}, "ranges": self.ranges,
+            "intervals": self.intervals.to_dict(),
             "stations": self.known.names, "signature": self.known.signature,
         }  # fmt: skip
         files[f"{self.quantity}.json"] = json.dumps(about, sort_keys=True)
@@ -340,28 +325,16 @@ class StationModel:
         return cls(
             quantity=quantity,
             offset=int(about["offset"]),
-            categories=about["categories"],
             config=ConfigModel.from_files(quantity, about["config"], files),
             corrections={
                 mode: Gbm.from_files(about["corrections"][mode], files[f"{quantity}.{mode}.txt"])
-                for mode in MODES
+                for mode in about["corrections"]
             },
-            intervals={k: Conformal(**raw) for k, raw in about["intervals"].items()},
-            ranges={k: (float(v[0]), float(v[1])) for k, v in about["ranges"].items()},
+            intervals=StationIntervals.from_dict(about["intervals"]),
+            domain=StationDomain.from_dict(about["domain"]),
             known=KnownHours.from_text(about["stations"], about["signature"], files[f"{quantity}.hours.csv"]),
             model_id=model_id,
         )
-
-
-def interval_group(mode: npt.NDArray[np.str_], count: FloatArray, filled: BoolArray) -> npt.NDArray[np.str_]:
-    """Return the Mondrian group of every row: how it was answered, how much is known, load in doubt.
-
-    Groups are ``prior`` (no measured hour), ``around``, ``past`` and ``forecast``, with `` few`` where the
-    station has fewer than `FEW` measured hours and `` filled`` where the load was stood in for.
-    """
-    base = np.where(count > 0, mode, np.where(mode == "forecast", "blind", "prior"))
-    base = np.where((count > 0) & (count < FEW), np.strings.add(base, " few"), base)
-    return np.where(filled, np.strings.add(base, " filled"), base)
 
 
 def _mix(frame: FeatureFrame, other: FeatureFrame, use_other: BoolArray) -> FeatureFrame:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from features.telemetry import Telemetry
 from models.bundle import Progress
 from training.base_station import backtest as backtest_base_stations
-from training.data_centre import backtest as backtest_data_centres
-from training.result import Backtest
+from training.centre_backtest import backtest as backtest_data_centres
+from training.result import Backtest, stopwatch
 
 
 def backtest(
@@ -20,4 +22,6 @@ def backtest(
         Too little data to hold any back.
     """
     family = backtest_data_centres if telemetry.kind == "data-centre" else backtest_base_stations
-    return family(telemetry, target=target, seed=seed, progress=progress)
+    taken = stopwatch()
+    judged = family(telemetry, target=target, seed=seed, progress=progress)
+    return replace(judged, seconds=taken())

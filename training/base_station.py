@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
-import optuna
+import pandas as pd
+from optuna.storages import BaseStorage
 
 from features.base_station import ENERGY_COLUMNS, build, quantities
 from features.errors import InsufficientDataError, UsageError
@@ -17,16 +18,19 @@ from models import metrics
 from models.base_station import BaseStationBundle
 from models.baselines import PastValue, SiteMean
 from models.bundle import Progress
-from models.gbm import GbmParameters
-from models.station_config import PARAMETERS, ConfigModel, measured
+from models.station_config import PARAMETERS
 from models.station_power import CORRECTION, StationModel
 from models.store import ModelCard, card_of
-from training.result import Backtest, provenance
-from training.station_backtest import backtest_quantity, table_of
-from training.station_power import COVERAGE, Stage, fit_station_model
-
-TUNING_ROWS = 20_000
-"""Rows that tuning looks at: it only chooses sizes of trees."""
+from training.gate import closed
+from training.result import DOMAIN_COLUMNS, Backtest, provenance
+from training.sample_rows import bounded, measured_hours
+from training.search import SearchPlan
+from training.station_backtest import backtest_quantity
+from training.station_gate import judge_stations
+from training.station_power import fit_station_model
+from training.station_rows import table_of
+from training.station_stage import COVERAGE, Stage
+from training.tune import tune_stations
 
 
 def fit(
@@ -35,6 +39,7 @@ def fit(
     target: str | None = None,
     trials: int = 0,
     seed: int = 0,
+    storage: BaseStorage | None = None,
     progress: Progress | None = None,
 ) -> BaseStationBundle:
     """Fit, calibrate and prove the models of every energy column the data hold.
@@ -47,6 +52,8 @@ def fit(
     trials : int
         Optuna trials of the configuration model, on folds of stations; 0: the defaults.
     seed : int
+    storage : optuna.storages.BaseStorage or None
+        Where trials are kept, so that a stopped search goes on; None: in memory.
     progress : callable or None
 
     Raises
@@ -59,21 +66,42 @@ def fit(
     report = progress or (lambda _what, _share: None)
     models: dict[str, StationModel] = {}
     entries: dict[str, dict[str, object]] = {}
+    said: list[str] = []
     chosen = targets(telemetry, target)
+    taught = bounded(telemetry, seed)
+    if taught is not telemetry:
+        said.append(_taught_part(taught, telemetry))
     for i, quantity in enumerate(chosen):
-        clock = find_clock_offset(telemetry, quantity)
-        frame = build(telemetry, quantity, clock.intervals)
-        parameters = tune(frame, trials, seed) if trials else PARAMETERS
+        clock = find_clock_offset(taught, quantity)
+        frame = build(taught, quantity, clock.intervals)
+        tuned = None
+        if trials:
+            tuned = tune_stations(frame, SearchPlan(trials, seed, storage).of(telemetry, quantity))
 
         def inner(what: str, share: float, done: int = i, name: str = quantity) -> None:
             report(say("{name}: {what}", name=name, what=what), (done + share) / len(chosen))
 
         model, evidence, stage = fit_station_model(
-            frame, clock.intervals, seed=seed, parameters=parameters, report=inner
+            frame, clock.intervals, seed=seed, report=inner,
+            parameters=tuned.parameters if tuned else PARAMETERS,
+        )  # fmt: skip
+        verdict = judge_stations(
+            stage.frame.target()[stage.usable],
+            np.exp(stage.log_actual[stage.usable]),
+            stage.frame.keys["site_id"][stage.usable],
+            evidence,
+            seed=seed,
         )
-        models[quantity] = model
-        entries[quantity] = card_entry(stage, evidence, clock, model)
-    return BaseStationBundle(_card(telemetry, entries, seed), models).sealed()
+        said.append(say("{quantity}: {what}", quantity=quantity, what=verdict.reason))
+        if verdict.stored:
+            models[quantity] = model
+            entries[quantity] = card_entry(stage, evidence, clock, model) | {
+                "gate": verdict.to_dict(),
+                "tuning": tuned.to_dict() if tuned else None,
+            }
+    if not models:
+        raise closed(said, Message.joined(", ", telemetry.site_ids[:3]))
+    return BaseStationBundle(_card(telemetry, entries, seed, said), models).sealed()
 
 
 def backtest(
@@ -97,13 +125,21 @@ def backtest(
         Too little data to hold any back.
     """
     report = progress or (lambda _what, _share: None)
-    rows, notes = [], []
+    rows, domain, notes = [], [], []
     for quantity in targets(telemetry, target):
         clock = find_clock_offset(telemetry, quantity)
-        found, said = backtest_quantity(build(telemetry, quantity, clock.intervals), clock, seed, report)
+        found, rates, said = backtest_quantity(
+            build(telemetry, quantity, clock.intervals), clock, seed, report
+        )
         rows += found
+        domain += rates
         notes += said
-    return Backtest(table_of(rows), tuple(dict.fromkeys(notes)), provenance(telemetry, seed))
+    return Backtest(
+        table_of(rows),
+        tuple(dict.fromkeys(notes)),
+        provenance(telemetry, seed),
+        pd.DataFrame(domain)[list(DOMAIN_COLUMNS)],
+    )
 
 
 def targets(telemetry: Telemetry, target: str | None) -> list[str]:
@@ -124,45 +160,6 @@ def targets(telemetry: Telemetry, target: str | None) -> list[str]:
             say("add the export with the stations' energy or power"),
         )
     return found
-
-
-def tune(frame: FeatureFrame, trials: int, seed: int) -> GbmParameters:
-    """Return the parameters of the configuration model that err least on folds of unseen stations."""
-    usable = frame.rows(measured(frame))
-    part = usable.rows(np.arange(0, len(usable), max(1, len(usable) // TUNING_ROWS)))
-
-    def error(trial: optuna.trial.BaseTrial) -> float:
-        # cross-fitted: every row is answered by a fold that did not see its station
-        return metrics.wmape(
-            part.target(), np.exp(ConfigModel(_suggested(trial, seed)).fit(part).predict_log(part))
-        )
-
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-        study.enqueue_trial(
-            {
-                "rounds": PARAMETERS.rounds,
-                "num_leaves": PARAMETERS.num_leaves,
-                "min_data_in_leaf": PARAMETERS.min_data_in_leaf,
-                "feature_fraction": PARAMETERS.feature_fraction,
-            }
-        )
-        study.optimize(error, n_trials=trials)
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-    return _suggested(optuna.trial.FixedTrial(study.best_params), seed)
-
-
-def _suggested(trial: optuna.trial.BaseTrial, seed: int) -> GbmParameters:
-    return PARAMETERS.with_(
-        rounds=trial.suggest_int("rounds", 80, 400, step=20),
-        num_leaves=trial.suggest_int("num_leaves", 7, 63),
-        min_data_in_leaf=trial.suggest_int("min_data_in_leaf", 10, 200, log=True),
-        feature_fraction=trial.suggest_float("feature_fraction", 0.4, 1.0),
-        seed=seed,
-    )
 
 
 def card_entry(
@@ -189,7 +186,7 @@ def card_entry(
         "measured_hours": int(stage.usable.sum()),
         "stations": int(known.keys["site_id"].nunique()),
         "products": model.categories.get("ru_type", []),
-        "ranges": {name: list(limits) for name, limits in model.ranges.items()},
+        "ranges": {name: list(limits) for name, limits in model.domain.ranges.items()},
     }
 
 
@@ -197,9 +194,23 @@ def _past(frame: FeatureFrame, column: str) -> FloatArray:
     return PastValue(column, column).fit(frame).predict(frame)
 
 
-def _card(telemetry: Telemetry, entries: dict[str, dict[str, object]], seed: int) -> ModelCard:
+def _taught_part(taught: Telemetry, telemetry: Telemetry) -> Message:
+    return say(
+        "{used} of {all} measured hours taught the models: a stretch of every station",
+        used=measured_hours(taught),
+        all=measured_hours(telemetry),
+    )
+
+
+def _card(
+    telemetry: Telemetry, entries: dict[str, dict[str, object]], seed: int, said: list[str]
+) -> ModelCard:
     notes = (
-        say("Intervals are calibrated on half of the held-out stations, coverage is measured on the others."),
+        *said,
+        say(
+            "Intervals are calibrated on held-out hours; their coverage is measured on the half of the "
+            "stations that did not calibrate them."
+        ),
         say("The measured hours of the training stations (load, residual) are kept, to know them again."),
     )
     return card_of(telemetry, entries, notes, seed)

@@ -3,36 +3,63 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
-from features.data_centre import ANCHOR, Recipe
+from features.data_centre import ANCHOR, CALENDAR, STEPS, YESTERDAY, Recipe, weather_steps
 from features.frame import FeatureFrame, FloatArray
+from features.operation import BoolArray
+from models.base import Learner
 from models.baselines import Linear
+from models.chiller_plant import ChillerPlant, units_of
+from models.cold_start import NAME as PRIOR
+from models.cold_start import ColdStart
 from models.conformal import Conformal
-from models.gbm import Anchored, Gbm, GbmParameters, LinearPlusGbm
-from models.load_gap import LoadGap, Plain, needed_loads
-from models.quantity import Domain, Learned, QuantityModel
-from training.splits import rolling_origin
+from models.domain import Domain
+from models.fallback import PAST, Fallback
+from models.gbm import Gbm, GbmParameters, LinearPlusGbm
+from models.grey_box import GreyBox
+from models.interval import HeldOut, Intervals
+from models.it_load import ItLoad
+from models.learners import Anchored, MeanOf, Selected
+from models.load_gap import LoadGap, needed_loads
+from models.quantity import Learned, QuantityModel
+from training.splits import TimeFold, rolling_origin, withheld_weeks
 
 NOMINAL = 0.9
+LEAST_UNIT_ROWS = 48
+"""Rows in which a unit must have run before a model can know it."""
 
 
 @dataclass(frozen=True)
 class Residuals:
-    """Held-out rows: truth, prediction, and prediction without the load [unit of the quantity]."""
+    """Held-out rows of one or more folds.
 
-    truth: FloatArray
-    predicted: FloatArray
+    Parameters
+    ----------
+    held : tuple of HeldOut
+        One per fold; the prediction is NaN where the load is missing.
+    without_load : numpy.ndarray, shape (rows of all folds,)
+        Prediction without the load [unit of the quantity].
+    """
+
+    held: tuple[HeldOut, ...]
     without_load: FloatArray
+
+    @property
+    def truth(self) -> FloatArray:
+        """Measured values [unit of the quantity] of all folds, shape (rows,)."""
+        return np.concatenate([h.frame.target() for h in self.held])
+
+    @property
+    def predicted(self) -> FloatArray:
+        """Predictions [unit of the quantity] of all folds, shape (rows,)."""
+        return np.concatenate([h.point for h in self.held])
 
     def and_those_of(self, other: Residuals) -> Residuals:
         """Return both together."""
-        return Residuals(
-            np.concatenate([self.truth, other.truth]),
-            np.concatenate([self.predicted, other.predicted]),
-            np.concatenate([self.without_load, other.without_load]),
-        )
+        return Residuals((*self.held, *other.held), np.concatenate([self.without_load, other.without_load]))
 
 
 @dataclass(frozen=True)
@@ -55,62 +82,159 @@ class Choice:
         more : Residuals or None
             Further held-out residuals for the calibration.
         """
-        model = candidates(self.recipe, self.parameters)[self.name].fit(frame)
+        model = competing(self.recipe, self.parameters, self.name)[self.name].fit(frame)
         held_out = self.residuals if more is None else self.residuals.and_those_of(more)
         gap = None
         if isinstance(model, LoadGap):
             gap = Conformal.calibrate(held_out.truth, held_out.without_load, NOMINAL, "absolute")
-        conformal = Conformal.calibrate(held_out.truth, held_out.predicted, NOMINAL, "absolute")
-        return QuantityModel(self.recipe, model, conformal, Domain.learn(frame), gap)
+        intervals = Intervals.calibrate(held_out.held, self.recipe.task, NOMINAL).knowing(frame)
+        return QuantityModel(self.recipe, model, intervals, Domain.learn(frame), gap)
 
 
 def candidates(recipe: Recipe, parameters: GbmParameters) -> dict[str, Learned]:
     """Return the learned models that compete, unfitted; those of a forecast start from last week's mean."""
-    plain: list[Plain] = [
+    plain: list[Learner] = [
         Linear(),
         Gbm("LightGBM", parameters),
         LinearPlusGbm("linear + LightGBM", parameters),
     ]
     if recipe.task == "forecast":
-        return {m.name: Anchored(m, ANCHOR) for m in plain}
+        return {m.name: m for m in forecasts(plain, recipe, parameters)}
+    if ItLoad.fits(recipe.quantity, recipe.columns):
+        # a line through room temperatures may fit best and answers a moved set-point with nonsense
+        plain = [Gbm("LightGBM", parameters), ItLoad(parameters=parameters)]
+    if recipe.quantity != "it_power_kw":
+        plain += grey_boxes(parameters)
+    if ChillerPlant.fits(recipe.quantity, recipe.columns):
+        plain.append(ChillerPlant(parameters=parameters))
     needs = needed_loads(recipe)
     return {m.name: LoadGap(m, needs, parameters) if needs else m for m in plain}
 
 
-def choose(frame: FeatureFrame, recipe: Recipe, parameters: GbmParameters) -> Choice:
-    """Choose by mean absolute error over a rolling origin.
+def grey_boxes(parameters: GbmParameters) -> list[Learner]:
+    """Return a plant that bends, and its mean with trees alone for one that also switches, unfitted."""
+    longer = parameters.with_(rounds=2 * parameters.rounds)
+    both: list[Learner] = [
+        GreyBox(parameters=longer),
+        GreyBox("LightGBM on the overhead", longer, physics=False),
+    ]
+    return [GreyBox(parameters=longer), MeanOf("mean of grey box and LightGBM", both)]
+
+
+def forecasts(plain: list[Learner], recipe: Recipe, parameters: GbmParameters) -> list[Learner]:
+    """Return the forecasts that compete, unfitted: from last week's mean, from yesterday, and their mean.
+
+    What starts from yesterday sees differences of past values and of past weather only: these say the same
+    in a season of another level. Its trees are few and small, for a day ahead little can be known.
+    """
+
+    def careful() -> tuple[Learner, Learner]:
+        few = parameters.with_(
+            rounds=150, learning_rate=0.03, num_leaves=8, min_data_in_leaf=60, lambda_l2=10.0,
+            objective="regression_l1",
+        )  # fmt: skip
+        line = Linear(alpha=0.1, columns=(*STEPS, "hour_sin", "hour_cos", "weekend"))
+        trees = Selected(Gbm(parameters=few), (*STEPS, *weather_steps(recipe), *CALENDAR))
+        return (
+            Anchored(line, YESTERDAY, "linear from yesterday"),
+            Anchored(trees, YESTERDAY, "LightGBM from yesterday"),
+        )
+
+    together = MeanOf("mean from yesterday", [*careful()])
+    return [*(Anchored(m, ANCHOR) for m in plain), *careful(), together]
+
+
+def competing(recipe: Recipe, parameters: GbmParameters, only: str = "") -> dict[str, Learned]:
+    """Return all candidates, or the one, the baseline or the prior of that name."""
+    if only in PAST:
+        return {only: Fallback(only)}
+    if only == PRIOR:
+        return {only: ColdStart()}
+    everyone = candidates(recipe, parameters)
+    if (
+        only == "linear" and only not in everyone
+    ):  # no candidate of its own accord, but the gate may ask for it
+        needs = needed_loads(recipe)
+        return {only: LoadGap(Linear(), needs, parameters) if needs else Linear()}
+    return {only: everyone[only]} if only else everyone
+
+
+def choose(
+    frame: FeatureFrame,
+    recipe: Recipe,
+    parameters: GbmParameters,
+    only: str = "",
+    folds: list[TimeFold] | None = None,
+) -> Choice:
+    """Choose by mean absolute error over a rolling origin, or other folds.
+
+    Parameters
+    ----------
+    frame : FeatureFrame
+    recipe : Recipe
+    parameters : GbmParameters
+    only : str
+        See `competing`.
+    folds : list of TimeFold or None
+        None: `training.splits.rolling_origin`, and whole weeks for the intervals of rows between others.
 
     Raises
     ------
     features.errors.InsufficientDataError
         Too few rows to hold any back.
     """
-    folds = rolling_origin(frame)
-    parts: dict[str, list[Residuals]] = {name: [] for name in candidates(recipe, parameters)}
+    weeks = withheld_weeks(frame) if folds is None and recipe.task == "estimate" else []
+    folds = folds or rolling_origin(frame)
+    fitted: dict[str, list[Learned]] = {name: [] for name in competing(recipe, parameters, only)}
+    errors: dict[str, list[FloatArray]] = {name: [] for name in fitted}
     for fold in folds:
         train, test = frame.rows(fold.train), frame.rows(fold.test)
         without = None  # the same for every candidate
-        for name, model in candidates(recipe, parameters).items():
+        for name, model in competing(recipe, parameters, only).items():
             if isinstance(model, LoadGap):
                 without = model.fit(train, without).without
             else:
                 model.fit(train)
-            parts[name].append(residuals_of(model, test))
-    errors, joined = {}, {}
-    for name, residuals in parts.items():
-        whole = residuals[0]
-        for part in residuals[1:]:
-            whole = whole.and_those_of(part)
-        joined[name] = whole
-        errors[name] = float(np.nanmean(np.abs(whole.truth - whole.predicted)))
-    best = min(errors, key=lambda name: errors[name])
-    return Choice(recipe, best, parameters, errors, joined[best])
+            fitted[name].append(model)
+            part = residuals_of(model, test)
+            errors[name].append(np.where(knowable(train, test), np.abs(part.truth - part.predicted), np.nan))
+    means = {name: float(np.nanmean(np.concatenate(parts))) for name, parts in errors.items()}
+    best = min(means, key=lambda name: means[name])
+    held = []
+    for model, fold in zip(fitted[best], folds, strict=True):
+        beyond = frame.rows(fold.test if fold.beyond is None else fold.beyond)
+        held.append(residuals_of(model, beyond.rows(knowable(frame.rows(fold.train), beyond))))
+    for fold in weeks:  # a forecast is asked for the time after the data only
+        again = competing(recipe, parameters, only)[best].fit(frame.rows(fold.train))
+        held.append(residuals_of(again, frame.rows(fold.test), ahead=False))
+    return Choice(recipe, best, parameters, means, reduce(Residuals.and_those_of, held))
 
 
-def residuals_of(model: Learned, test: FeatureFrame) -> Residuals:
-    """Return what a fitted model says of held-out rows; rows without load count for the gap model only."""
+def knowable(train: FeatureFrame, test: FeatureFrame) -> BoolArray:
+    """Return which held-out rows say something about a model: those whose running units ran before.
+
+    Nobody can know a chiller that never ran; such rows are out of domain, and judging by them would
+    choose the model that guesses best.
+    """
+    known = np.ones(len(test), dtype=bool)
+    for name in units_of(test):
+        if int((train.X[name] > 0).sum()) < LEAST_UNIT_ROWS:
+            known &= ~(test.X[name] > 0).to_numpy()
+    return known
+
+
+def residuals_of(model: Learned, test: FeatureFrame, *, ahead: bool = True) -> Residuals:
+    """Return what a fitted model says of held-out rows; rows without load count for the gap model only.
+
+    Parameters
+    ----------
+    model : Learned
+    test : FeatureFrame
+    ahead : bool
+        Whether the rows are newer than all those fitted on.
+    """
     predicted = model.predict(test)
     if not isinstance(model, LoadGap):
-        return Residuals(test.target(), predicted, np.full(len(test), np.nan))
+        return Residuals((HeldOut(test, predicted, ahead),), np.full(len(test), np.nan))
     without = model.without.predict(model.reduced(test))
-    return Residuals(test.target(), np.where(model.missing(test), np.nan, predicted), without)
+    return Residuals((HeldOut(test, np.where(model.missing(test), np.nan, predicted), ahead),), without)

@@ -1,14 +1,13 @@
-"""Fit, calibrate and backtest the models of data centres."""
+"""Fit and calibrate the models of data centres."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import pandas as pd
+from optuna.storages import BaseStorage
 
-from features.data_centre import ForecastOrEstimate, Recipe, build, recipe_for, supported_quantities
+from features.data_centre import ForecastOrEstimate, build, recipe_for, supported_quantities
 from features.errors import InsufficientDataError, UsageError
 from features.frame import FeatureFrame, FloatArray
 from features.message import Message, say
@@ -17,23 +16,25 @@ from features.telemetry import Telemetry
 from models.base import Regressor
 from models.baselines import Linear, SiteMean, past_value_baselines
 from models.bundle import Progress
+from models.cold_start import ColdStart, prior_domain
 from models.data_centre import DataCentreBundle, SiteModels, WhatIf
-from models.gbm import Gbm, GbmParameters
+from models.gbm import GbmParameters
 from models.identifiability import lever_evidence
-from models.metrics import coverage, relative_width, score_table
+from models.metrics import coverage, score_table
 from models.quantity import QuantityModel
+from models.regime import daily_levels
 from models.site_response import fit_site_response
 from models.site_scorer import fit_site_scorer
 from models.store import ModelCard, card_of, seal
 from training.choose import NOMINAL, choose, residuals_of
+from training.cold_start import LEAST_FULL_DAYS, calibrated_priors, prior_quantities, too_short
+from training.gate import Refused, admitted, closed, judge, rivals
 from training.jobs import run_jobs
-from training.result import BACKTEST_COLUMNS, Backtest, provenance
-from training.tune import tune_gbm
+from training.search import SearchPlan
+from training.tune import tune_candidate
 
 HELD_BACK = 0.15
 """Share of the newest rows on which the card's errors and coverage are measured."""
-TEST_SHARE = 0.3
-"""Share of the newest rows that a backtest holds back."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Trained:
 
     model: QuantityModel
     about: dict[str, Any]
+    said: tuple[str, ...] = ()
+    """What the user must know of it."""
 
 
 def fit(
@@ -50,17 +53,35 @@ def fit(
     target: str | None = None,
     trials: int = 0,
     seed: int = 0,
+    storage: BaseStorage | None = None,
     progress: Progress | None = None,
 ) -> DataCentreBundle:
     """Fit every model that the telemetry allows; see `training.fit.fit_bundle`."""
-    quantities = _wanted(telemetry, target)
+    young = prior_quantities(telemetry, target)
+    try:
+        quantities = wanted_quantities(telemetry, target)
+    except (UsageError, InsufficientDataError):
+        if not young:
+            raise
+        quantities = young
     done, notes = run_jobs(
-        telemetry, quantities, lambda one, quantity, task: _train(one, quantity, task, trials, seed), progress
+        telemetry,
+        quantities,
+        lambda one, quantity, task: _train(one, quantity, task, trials, seed, storage),
+        progress,
     )
+    stored, refused = admitted(done, quotient=not telemetry.has("pue"))
+    priors, said = calibrated_priors(telemetry, young, done)
+    stored |= {job: Trained(p.model, p.about) for job, p in priors.items()}
+    notes += [*(p.said for p in priors.values()), *said]
     trained: dict[str, dict[str, Trained]] = {s: {} for s in telemetry.site_ids}
-    for (site, quantity, task), result in done.items():
+    for (site, quantity, task), result in stored.items():
         trained[site][f"{quantity}-{task}"] = result
-    if not any(trained.values()):
+        notes += [say("{quantity}: {what}", quantity=f"{quantity}-{task}", what=t) for t in result.said]
+    if refused and not stored:
+        raise closed(refused, Message.joined(", ", telemetry.site_ids[:3]))
+    notes += refused
+    if not stored:
         raise InsufficientDataError(
             "E-TRAIN-ROWS",
             say("too few measured rows for any model"),
@@ -80,7 +101,16 @@ def fit(
     return bundle.with_card(seal(card, bundle.to_files()))
 
 
-def _wanted(telemetry: Telemetry, target: str | None) -> list[str]:
+def wanted_quantities(telemetry: Telemetry, target: str | None) -> list[str]:
+    """Return the quantities to model: all that the telemetry supports, or the one asked for.
+
+    Raises
+    ------
+    UsageError
+        `target` is not among them.
+    InsufficientDataError
+        There are none.
+    """
     supported = supported_quantities(telemetry)
     if target is not None:
         if target not in supported:
@@ -104,27 +134,64 @@ def _wanted(telemetry: Telemetry, target: str | None) -> list[str]:
     return supported
 
 
-def _train(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate, trials: int, seed: int) -> Trained:
+def _train(
+    telemetry: Telemetry, quantity: str, task: ForecastOrEstimate, trials: int, seed: int,
+    storage: BaseStorage | None = None,
+) -> Trained | Refused:  # fmt: skip
+    if task == "estimate" and too_short(telemetry, quantity):
+        raise InsufficientDataError(
+            "E-TRAIN-SHORT",
+            say(
+                "fewer than {full:g} days of history are too few for a model of its own", full=LEAST_FULL_DAYS
+            ),
+            telemetry.site_ids[0],
+            say("train again when there are more"),
+        )
     recipe = recipe_for(telemetry, quantity, task)
     frame = build(telemetry, recipe)
     known = frame.measured()
-    past, newest = _split(known, HELD_BACK)
+    past, newest = newest_share(known, HELD_BACK)
     parameters = GbmParameters(seed=seed)
+    tuned = None
     if trials:
-        parameters = tune_gbm(past, parameters, trials, seed)
-    choice = choose(past, recipe, parameters)
+        plan = SearchPlan(trials, seed, storage).of(telemetry, quantity, task)
+        tuned = tune_candidate(past, recipe, parameters, plan)
+        parameters = tuned.parameters
+    choice = choose(past, recipe, parameters, tuned.name if tuned else "")
     then = choice.fitted(past)
     held_out = then.predict(newest, "")
-    model = choice.fitted(known, residuals_of(then.model, newest))
+    verdict = judge(
+        newest.target(), held_out.point, rivals(past, newest, task), newest.keys["timestamp"], seed=seed
+    )
+    if verdict.stored == "nothing":
+        return Refused(verdict)
+    gate = verdict.to_dict()
+    if verdict.stored == "baseline":
+        gate["not_stored"] = {"model": choice.name, **_scores(newest.target(), held_out.point)}
+        choice = choose(past, recipe, parameters, verdict.name)
+        then = choice.fitted(past)
+        held_out = then.predict(newest, "")
+    still = then.predict(replace(newest, y=None), "")  # as if nothing were measured after training
+    usual = daily_levels(newest.keys["timestamp"], newest.target(), held_out.point, telemetry.interval)
+    model = replace(
+        choice.fitted(known, residuals_of(then.model, newest)), tier=verdict.tier, usual=tuple(usual.level)
+    )
+    if isinstance(model.model, ColdStart):  # the prior has seen more weather than these days
+        model = replace(model, domain=prior_domain(frame, model.model.usual_it_kw))
     about = {
         "site": telemetry.site_ids[0],
         "quantity": quantity,
         "task": task,
         "model": choice.name,
+        "tier": model.tier,
+        "days": round(model.model.days, 2) if isinstance(model.model, ColdStart) else None,
+        "gate": gate,
         "chosen_by": {n: _rounded(e) for n, e in choice.errors.items()},
         "features": frame.names,
         "schema_hash": frame.hash,
+        "tuning": tuned.to_dict() if tuned else None,
         "coverage_nominal": NOMINAL,
+        "coverage_static": _rounded(coverage(newest.target(), still.lower, still.upper)),
         "coverage_measured": _rounded(coverage(newest.target(), held_out.lower, held_out.upper)),
         "held_out": {
             "start": str(newest.keys["timestamp"].min()),
@@ -133,7 +200,7 @@ def _train(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate, trials
             **{m.name: _scores(newest.target(), m.fit(past).predict(newest)) for m in reference_models()},
         },
     }
-    return Trained(model, about)
+    return Trained(model, about, (verdict.reason,) if verdict.stored == "baseline" else ())
 
 
 def reference_models() -> tuple[Regressor, ...]:
@@ -141,7 +208,7 @@ def reference_models() -> tuple[Regressor, ...]:
     return (*past_value_baselines(), SiteMean(), Linear())
 
 
-def _split(frame: FeatureFrame, newest: float) -> tuple[FeatureFrame, FeatureFrame]:
+def newest_share(frame: FeatureFrame, newest: float) -> tuple[FeatureFrame, FeatureFrame]:
     """Return the older rows and the newest share of the time span (rows are sorted by time)."""
     stamps = frame.keys["timestamp"]
     moment = stamps.iloc[0] + (stamps.iloc[-1] - stamps.iloc[0]) * (1 - newest)
@@ -191,82 +258,6 @@ def _card(
         if what_if is not None:
             notes.extend(say("{site}: {reason}", site=site, reason=reason) for reason in what_if.reasons)
     return card_of(telemetry, entries, tuple(notes), seed)
-
-
-def backtest(
-    telemetry: Telemetry, *, target: str | None = None, seed: int = 0, progress: Progress | None = None
-) -> Backtest:
-    """Hold the newest 30 % of every site back, choose and calibrate on the rest; see `training.backtest`."""
-    done, skipped = run_jobs(
-        telemetry,
-        _wanted(telemetry, target),
-        lambda one, quantity, task: _backtest_one(one, quantity, task, seed),
-        progress,
-    )
-    rows = [row for result in done.values() for row in result]
-    notes = [
-        say(
-            "The newest {share:.0%} of the time span of every site were held back; choice, "
-            "fit and intervals used the rest only.",
-            share=TEST_SHARE,
-        ),
-        say(
-            "'persistence' knows the value one step before, 'same hour ...' older ones; an "
-            "estimate knows the load of the same step, a forecast nothing younger than 24 h."
-        ),
-        *skipped,
-    ]
-    if not rows:
-        raise InsufficientDataError(
-            "E-BACKTEST-ROWS",
-            say("too few rows to hold any back"),
-            Message.joined(", ", telemetry.site_ids[:3]),
-            Message.joined("; ", notes[2:]),
-        )
-    if progress:
-        progress(say("done"), 1.0)
-    return Backtest(
-        pd.DataFrame(rows, columns=list(BACKTEST_COLUMNS)), tuple(notes), provenance(telemetry, seed)
-    )
-
-
-def _backtest_one(
-    telemetry: Telemetry, quantity: str, task: ForecastOrEstimate, seed: int
-) -> list[dict[str, object]]:
-    recipe: Recipe = recipe_for(telemetry, quantity, task)
-    known = build(telemetry, recipe).measured()
-    past, test = _split(known, TEST_SHARE)
-    choice = choose(past, recipe, GbmParameters(seed=seed))
-    truth = test.target()
-    split = f"newest {TEST_SHARE:.0%} held back"
-    common = {"problem": task, "split": split, "quantity": quantity}
-    ours = choice.fitted(past).predict(test, "")
-    rows: list[dict[str, object]] = [
-        {
-            **common,
-            "model": f"advisor ({choice.name})",
-            "ours": True,
-            **score_table(truth, ours.point),
-            "coverage": coverage(truth, ours.lower, ours.upper),
-            "nominal": NOMINAL,
-            "width": relative_width(ours.lower, ours.upper, truth),
-        }
-    ]
-    others: list[Regressor] = [*reference_models(), Gbm("LightGBM", GbmParameters(seed=seed))]
-    for model in others:
-        predicted = model.fit(past).predict(test)
-        rows.append(
-            {
-                **common,
-                "model": model.name,
-                "ours": False,
-                **score_table(truth, predicted),
-                "coverage": np.nan,
-                "nominal": np.nan,
-                "width": np.nan,
-            }
-        )
-    return rows
 
 
 def _scores(truth: FloatArray, predicted: FloatArray) -> dict[str, float]:

@@ -14,6 +14,7 @@ from features.message import say
 from features.schema import SCHEMA
 from models.data_centre import DataCentreBundle
 from models.prediction import OUTPUT_COLUMNS, Prediction
+from models.regime import noticed_in
 from models.seasonal import seasonal_forecast
 
 RECENT_DAYS = 7
@@ -34,11 +35,17 @@ class Bands:
         `RECENT_COLUMNS` for the last `RECENT_DAYS` days: band and measured value.
     notes : tuple of (str, str)
         Code and reason of every quantity that no model answered.
+    steps : tuple of pandas.Timestamp
+        When steps against the models were noticed (`models.regime`), over all watched series.
+    watched : int
+        Series whose steps are watched: the site's own, or one for each of its stations.
     """
 
     ahead: pd.DataFrame
     recent: pd.DataFrame
     notes: tuple[tuple[str, str], ...] = ()
+    steps: tuple[pd.Timestamp, ...] = ()
+    watched: int = 0
 
 
 def bands_of(prepared: Prepared, modelled: Bands | None) -> Bands:
@@ -77,6 +84,8 @@ def bands_of(prepared: Prepared, modelled: Bands | None) -> Bands:
         _stacked([p.ahead for p in parts], OUTPUT_COLUMNS),
         _stacked([p.recent for p in parts], RECENT_COLUMNS),
         tuple(dict.fromkeys((*(n for p in parts for n in p.notes), *notes))),
+        tuple(s for p in parts for s in p.steps),
+        sum(p.watched for p in parts),
     )
     if not joined.ahead["point"].notna().any():
         raise InsufficientDataError(
@@ -143,20 +152,28 @@ def data_centre_bands(prepared: Prepared, bundle: DataCentreBundle) -> Bands:
     past = prepared.past_as_known
     notes: list[tuple[str, str]] = []
     tables: dict[str, list[pd.DataFrame]] = {"forecast": [], "estimate": []}
+    steps: list[pd.Timestamp] = []
     for task in ("forecast", "estimate"):
         telemetry = replace(past, frame=padded(past.frame, _last_step(prepared)))
         try:
-            predictions, _ = bundle.predict(telemetry if task == "forecast" else past, task)
+            predictions, said = bundle.predict(telemetry if task == "forecast" else past, task)
         except ModelError as error:
             notes.append((error.code, error.what))
             continue
         tables[task] = [of_site(p, prepared) for p in predictions]
+        steps += [moment for moment in map(noticed_in, said) if moment is not None]
     ahead = _stacked(tables["forecast"], OUTPUT_COLUMNS)
     day = prepared.day
     ahead = ahead[(ahead["timestamp"] >= day.end) & (ahead["timestamp"] < day.next_end)]
     recent = _stacked(tables["estimate"], OUTPUT_COLUMNS)
     recent = recent[(recent["timestamp"] >= day.end - RECENT_DAYS * DAY) & recent["point"].notna()]
-    return Bands(ahead[ahead["point"].notna()], with_measured(recent, prepared, "estimate"), tuple(notes))
+    return Bands(
+        ahead[ahead["point"].notna()],
+        with_measured(recent, prepared, "estimate"),
+        tuple(notes),
+        tuple(steps),
+        watched=int(bool(tables["estimate"])),
+    )
 
 
 def _last_step(prepared: Prepared) -> pd.DatetimeIndex:

@@ -14,9 +14,8 @@ from typing import Protocol
 from app.batch.chunk import Chunk, score_chunk
 from app.batch.failure import Failure, quarantined
 from app.batch.limits import ONE_THREAD, start_worker
+from app.batch.scheduler import connected
 from app.batch.tables import Tables, concatenated
-from features.errors import UsageError
-from features.message import say
 
 
 class Crew(Protocol):
@@ -98,24 +97,9 @@ class DaskCrew:
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            import distributed  # noqa: PLC0415 - an optional part
-        except ImportError:
-            raise UsageError(
-                "E-DASK-MISSING",
-                say("a Dask scheduler is named, but dask and distributed are not installed"),
-                "--scheduler",
-                say("install energy-advisor[cluster], or leave --scheduler out"),
-            ) from None
-        try:
-            self._client = distributed.Client(address, timeout=30)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise UsageError(
-                "E-DASK-ADDRESS",
-                say("no scheduler answers: {error}", error=error),
-                address,
-                say("check address and network"),
-            ) from None
+        self._client = connected(address)
+        import distributed  # noqa: PLC0415 - an optional part, and there now
+
         self._pool: Executor = self._client.get_executor(pure=False)
         self.lost: tuple[type[BaseException], ...] = (distributed.KilledWorker,)
         self.width = max(2 * len(self._client.scheduler_info(n_workers=-1)["workers"]), 2)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import bdtrc
+from scipy.special import bdtrc, pdtrik
 
 from app.batch.prepare import Day
 from features.frame import FloatArray
@@ -16,13 +17,19 @@ DRIFT_P = 1e-3
 LONGEST_MEMORY = 0.7
 """Largest autocorrelation that is believed: longer runs of misses are what drift looks like. It leaves one
 draw in about six rows, so that one broken day of a week of hours is not drift and three are."""
+MODELLED = "estimate"
+"""Basis of bands that a model gave."""
+STEP_LASTS = pd.Timedelta(days=7)
+"""How long a site is called drifting after a step was noticed: somebody must see it."""
+FALSE_STEPS_PER_YEAR = 0.5
+"""Steps that are noticed where there is none, per series and year; see `models.regime`."""
 LEAST_ROWS = 48
 """Fewer judged rows than this cannot tell drift."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Whether the last days fell outside their intervals more often than chance allows.
+    """Whether the plant no longer behaves as its models, or its earlier days, say.
 
     Parameters
     ----------
@@ -66,17 +73,29 @@ def today(recent: pd.DataFrame, day: Day) -> pd.DataFrame:
     return recent.loc[inside & recent["measured"].notna()]
 
 
-def drift_of(recent: pd.DataFrame) -> Drift:
+def drift_of(
+    recent: pd.DataFrame,
+    steps: Sequence[pd.Timestamp] = (),
+    watched: int = 0,
+    end: pd.Timestamp | None = None,
+) -> Drift:
     """Judge the last days of every quantity.
 
-    Hours outside the interval come in runs, so that they are not independent draws: their number is
-    reduced by the lag-1 autocorrelation of the misses, n (1 - r) / (1 + r), and the remaining ones are
-    compared with the binomial distribution at the nominal miss rate.
+    Where models answer, their steps decide (`models.regime`). Where only the earlier days of the series do,
+    misses are counted: hours outside the interval come in runs, so that they are not independent draws; their
+    number is reduced by the lag-1 autocorrelation of the misses, n (1 - r) / (1 + r), and the remaining ones
+    are compared with the binomial distribution at the nominal miss rate.
 
     Parameters
     ----------
     recent : pandas.DataFrame
         ``unit_id``, ``quantity``, ``timestamp``, ``measured``, ``lower``, ``upper``, ``coverage``, ``basis``.
+    steps : sequence of pandas.Timestamp
+        When steps against the models were noticed.
+    watched : int
+        Series whose steps are watched.
+    end : pandas.Timestamp or None
+        End of today (UTC); needed where something is watched.
     """
     worst = Drift(False)
     known = recent[recent["measured"].notna()]
@@ -90,7 +109,16 @@ def drift_of(recent: pd.DataFrame) -> Drift:
             worst = Drift(
                 chance < DRIFT_P, str(first["quantity"]), str(first["basis"]), float(missed.mean()), chance
             )
+    if watched and end is not None and worst.basis == MODELLED:
+        lately = sum(end - STEP_LASTS <= step <= end for step in steps)
+        return replace(worst, flagged=lately >= _too_many(watched))
     return worst
+
+
+def _too_many(watched: int) -> int:
+    """Return how many watched series must have stepped within `STEP_LASTS`: more than chance allows."""
+    expected = watched * FALSE_STEPS_PER_YEAR * (STEP_LASTS / pd.Timedelta(days=365.25))
+    return 1 if watched == 1 else max(int(pdtrik(1 - DRIFT_P, expected)) + 1, 1)
 
 
 def _chance(missed: FloatArray, coverage: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pandas as pd
@@ -69,10 +70,10 @@ def _scored(prepared: Prepared, together: dict[str, Bands | AdvisorError] | Fail
     modelled, note = _modelled(prepared, together)
     bands = bands_of(prepared, modelled)
     if note is not None:
-        bands = Bands(bands.ahead, bands.recent, (note, *bands.notes))
+        bands = replace(bands, notes=(note, *bands.notes))
     unusual = outside(today(bands.recent, prepared.day))
     tomorrow = plan_tomorrow(prepared)
-    drift = drift_of(bands.recent)
+    drift = drift_of(bands.recent, bands.steps, bands.watched, prepared.day.end)
     row = scored_row(prepared, bands, tomorrow, drift, anomalies=len(unusual), version=version)
     origin = {"data_hash": prepared.data_hash, "version": version}
     plan = tomorrow.schedule.assign(

@@ -26,8 +26,9 @@ from features.station_clock import offset_in
 from features.telemetry import Telemetry
 from models.base_station import BaseStationBundle
 from models.prediction import OUTPUT_COLUMNS, Task
+from models.regime import daily_levels, regime_steps
 from models.station_fingerprint import IntArray
-from models.station_power import StationModel
+from models.station_power import Seen, StationModel
 
 _MARK = "/"
 
@@ -70,6 +71,8 @@ def station_bands(sites: Sequence[Prepared]) -> dict[str, Bands | AdvisorError]:
         site_id: Bands(
             pd.concat([b.ahead for b in parts], ignore_index=True),
             pd.concat([b.recent for b in parts], ignore_index=True),
+            steps=tuple(s for b in parts for s in b.steps),
+            watched=sum(b.watched for b in parts),
         )
         for site_id, parts in told.items()
     }
@@ -153,8 +156,30 @@ def _predicted(
     for n in np.unique(number):
         one = members[int(n)]
         mine = {task: _own(table[numbers[task] == n], one) for task, table in tables.items()}
-        told[one.source.site_id] = Bands(mine["forecast"], with_measured(mine["estimate"], one, "estimate"))
+        steps, watched = _steps(seen, ~ahead & (number == n), one)
+        told[one.source.site_id] = Bands(
+            mine["forecast"],
+            with_measured(mine["estimate"], one, "estimate"),
+            steps=steps,
+            watched=watched,
+        )
     return told
+
+
+def _steps(seen: Seen, rows: BoolArray, one: Prepared) -> tuple[tuple[pd.Timestamp, ...], int]:
+    """Return when steps of a site's stations were noticed, and how many stations were watched.
+
+    Measured energies are compared with what configuration and work alone let expect: an answer that knows
+    the station's other hours would follow a step.
+    """
+    frame, point = seen.frame.rows(rows), np.exp(seen.log_config[rows])
+    measured, steps, watched = frame.target(), list[pd.Timestamp](), 0
+    for place in frame.keys.groupby("site_id", sort=False).indices.values():
+        stamps = frame.keys["timestamp"].iloc[place]
+        days = daily_levels(stamps, measured[place], point[place], one.past.interval)
+        steps += [step.noticed for step in regime_steps(days)]
+        watched += 1
+    return tuple(steps), watched
 
 
 def _own(table: pd.DataFrame, one: Prepared) -> pd.DataFrame:

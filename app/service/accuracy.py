@@ -55,6 +55,16 @@ def accuracies(card: ModelCard) -> tuple[Accuracy, ...]:
     return tuple(lines)
 
 
+def calibrated_days(card: ModelCard) -> float | None:
+    """Return the days of history that calibrated a prior; None where the site has models of its own."""
+    days = [
+        value
+        for about in card.quantities.values()
+        if about.get("tier") == "prior" and (value := _finite(about.get("days"))) is not None
+    ]
+    return min(days, default=None)
+
+
 def _data_centre(name: str, about: dict[str, Any]) -> Accuracy:
     held_out = about.get("held_out") or {}
     scores = {n: s for n, s in held_out.items() if isinstance(s, dict)}

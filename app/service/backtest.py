@@ -29,6 +29,8 @@ class BacktestOutcome:
         return {
             "table": self.backtest.table.to_dict(orient="records"),
             "notes": list(self.backtest.notes),
+            "domain": [] if self.backtest.domain is None else self.backtest.domain.to_dict(orient="records"),
+            "seconds": self.backtest.seconds,
             "provenance": self.backtest.provenance,
             "issues": [issue.to_dict() for issue in self.issues],
             "written": [str(path) for path in self.written],
@@ -56,8 +58,10 @@ def backtest_exports(
     if out is None:
         return outcome
     make_folder(out)
-    written = (
+    written = [
         write_csv(out / "backtest.csv", judged.table),
         write_json(out / "backtest.json", outcome.to_dict()),
-    )
-    return BacktestOutcome(judged, outcome.issues, written)
+    ]
+    if judged.domain is not None:
+        written.append(write_csv(out / "domain.csv", judged.domain))
+    return BacktestOutcome(judged, outcome.issues, tuple(written))

@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
+from app.service.explain import explained_table
 from app.service.facts import findings
 from app.service.reading import Exports, read
 from app.writing import make_folder, stamped, write_csv, write_parquet
@@ -31,12 +32,15 @@ class PredictOutcome:
     issues: tuple[DataIssue, ...]
     said: tuple[DataIssue, ...] = ()
     """Those of the issues that came up while predicting."""
+    explanations: Path | None = None
+    """Table of reasons, where it was asked for."""
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values for ``--json``."""
         return {
             "file": str(self.file),
+            "explanations": None if self.explanations is None else str(self.explanations),
             "task": self.task,
             "model_id": self.model_id,
             "quantities": self.quantities.to_dict(orient="records"),
@@ -45,9 +49,23 @@ class PredictOutcome:
 
 
 def predict(
-    exports: Exports, *, model: Path, out: Path, task: Literal["estimate", "forecast"] = "estimate"
+    exports: Exports,
+    *,
+    model: Path,
+    out: Path,
+    task: Literal["estimate", "forecast"] = "estimate",
+    explain_rows: int = 0,
 ) -> PredictOutcome:
     """Predict every quantity of the models for every row of the exports.
+
+    Parameters
+    ----------
+    exports : Exports
+    model, out : pathlib.Path
+        Model directory; file to write. Explanations are written beside it, named ``..._explanations``.
+    task : {"estimate", "forecast"}
+    explain_rows : int
+        Rows per quantity whose reasons are written; 0: none.
 
     Raises
     ------
@@ -67,14 +85,23 @@ def predict(
     predictions, said = bundle.predict(telemetry, task)
     table = pd.concat([prediction.to_frame() for prediction in predictions], ignore_index=True)
     make_folder(out.resolve().parent)
-    if out.suffix.lower() == ".csv":
-        write_csv(out, table, zone_known=telemetry.zone.known)
-    else:
-        shown = stamped(table, zone_known=telemetry.zone.known, as_text=False)
-        write_parquet(out, pa.Table.from_pandas(shown, preserve_index=False))
+    _write(out, table, zone_known=telemetry.zone.known)
+    reasons = None
+    if explain_rows:
+        reasons = out.with_name(f"{out.stem}_explanations{out.suffix}")
+        told = explained_table(bundle, telemetry, predictions, task, explain_rows)
+        _write(reasons, told, zone_known=telemetry.zone.known)
     return PredictOutcome(
-        out, task, bundle.card.model_id, _overview(table), findings(telemetry, *said), tuple(said)
+        out, task, bundle.card.model_id, _overview(table), findings(telemetry, *said), tuple(said), reasons
     )
+
+
+def _write(file: Path, table: pd.DataFrame, *, zone_known: bool) -> None:
+    if file.suffix.lower() == ".csv":
+        write_csv(file, table, zone_known=zone_known)
+    else:
+        shown = stamped(table, zone_known=zone_known, as_text=False)
+        write_parquet(file, pa.Table.from_pandas(shown, preserve_index=False))
 
 
 def _overview(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from app.batch.scheduler import connected
 from app.service.facts import findings
 from app.service.reading import Exports, read
+from app.service.study import open_study
 from features.errors import UsageError
 from features.issues import DataIssue
 from features.message import say
@@ -60,9 +63,27 @@ def train(
     target: str | None = None,
     trials: int = 0,
     seed: int = 0,
+    study: Path | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> TrainOutcome:
     """Fit, calibrate and save every model that the exports allow.
+
+    Parameters
+    ----------
+    exports : Exports
+    out : pathlib.Path
+        Model directory.
+    target : str or None
+        Canonical column to predict; None: all that the exports allow.
+    trials : int
+        Of the search for hyper-parameters; 0: none.
+    seed : int
+    study : pathlib.Path or None
+        File that keeps the trials, so that a search that was stopped goes on.
+    scheduler : str or None
+        Address of a Dask scheduler whose workers fit the large models.
+    progress : callable or None
 
     Raises
     ------
@@ -70,5 +91,14 @@ def train(
     """
     check_target(target)
     telemetry, _ = read(exports)
-    bundle = fit_bundle(telemetry, target=target, trials=trials, seed=seed, progress=progress)
+    with ExitStack() as open_ones:
+        bundle = fit_bundle(
+            telemetry,
+            target=target,
+            trials=trials,
+            seed=seed,
+            storage=open_study(study) if study else None,
+            client=open_ones.enter_context(connected(scheduler)) if scheduler else None,
+            progress=progress,
+        )
     return TrainOutcome(out, save_bundle(bundle, out), findings(telemetry))

@@ -15,6 +15,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from advisor.advise import advise
 from advisor.catalogue import load_measures
 from advisor.measure import Measure
@@ -22,6 +24,7 @@ from advisor.plan import Advice
 from advisor.site import Site, read_site
 from app.service.accuracy import Accuracy, accuracies
 from app.service.check import Rows, count_rows, joined_mapping
+from app.service.explain import latest_explanations
 from app.service.facts import findings
 from app.service.reading import Exports, in_zone, read
 from app.service.standing import Standing, standing
@@ -31,6 +34,7 @@ from features.message import say
 from features.reading import Mapping
 from features.telemetry import Telemetry
 from models.bundle import Bundle, Progress, load_bundle
+from models.explain import Explanation
 from models.prediction import Prediction
 
 MOST_OPEN = 8
@@ -90,6 +94,8 @@ class SiteCase:
     mapping: Mapping
     accuracy: tuple[Accuracy, ...]
     on: date
+    explained: tuple[tuple[pd.Timestamp, Explanation], ...] = ()
+    """Newest estimate of each quantity of a data centre, and why it is what it is."""
 
 
 def list_sites(data: Path) -> tuple[SiteEntry, ...]:
@@ -211,6 +217,7 @@ def _read_case(entry: SiteEntry, on: date, progress: Progress) -> SiteCase:
         mapping=joined_mapping(readings),
         accuracy=accuracies(bundle.card),
         on=on,
+        explained=latest_explanations(bundle, telemetry, predictions),
     )
 
 

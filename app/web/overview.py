@@ -8,7 +8,7 @@ import pandas as pd
 import panel as pn
 
 from app import wording
-from app.service.accuracy import Accuracy
+from app.service.accuracy import Accuracy, calibrated_days
 from app.service.workspace import SiteCase
 from app.web.energy_split import split_card
 from app.web.figures import duration, interval_text, moment, percent, plain, saving_amount, seconds, spanned
@@ -44,6 +44,7 @@ def _top(case: SiteCase, state: SessionState) -> list[Node]:
         heading(state, case.name),
         node("p", answer(case, language), cls="answer"),
         about(case, language),
+        *(said(language, i.evidence, cls="state warn") for i in case.issues if i.code == "D-DRIFT"),
         standing_tiles(case, language),
     ]
 
@@ -99,15 +100,25 @@ def about(case: SiteCase, language: Language) -> Node:
         language.text("about.age", n=f"{age:,}"),
         language.text("about.every", length=seconds(case.telemetry.interval.total_seconds(), language)),
         language.text("about.model", name=case.bundle.card.model_id),
+        stage_text(case, language),
     )
     flag = node("span", language.text("about.fallback"), cls="badge modelled") if fallback else None
     return node("div", *(node("span", part) for part in parts), flag, cls="about")
+
+
+def stage_text(case: SiteCase, language: Language) -> str:
+    """Return how much of the site's own history the models rest on."""
+    days = calibrated_days(case.bundle.card)
+    if days is None:
+        return language.text("about.stage_full")
+    return language.text("about.stage_calibrated", n=f"{days:g}")
 
 
 # -- below the chart -----------------------------------------------------------------------------
 def _below(case: SiteCase, language: Language) -> list[Node]:
     return [
         node("div", split_card(case, language), _next(case, language), cls="columns"),
+        *_reasons(case, language),
         _accuracy(case, language),
     ]
 
@@ -150,6 +161,27 @@ def _next(case: SiteCase, language: Language) -> Node:
         node("button", language.text("overview.all_actions"), type="button", act="actions", cls="button"),
         cls="card",
     )
+
+
+def _reasons(case: SiteCase, language: Language) -> list[Node]:
+    """Return why the newest estimate of each quantity is what it is; nothing where nobody can say."""
+    if not case.explained:
+        return []
+    lines = []
+    for stamp, explanation in case.explained:
+        local = case.telemetry.local(pd.DatetimeIndex([stamp]))[0]
+        label = f"{language.column(explanation.quantity)}, {moment(local, language, with_time=True)}"
+        sentence = said(language, explanation.sentence, tag="span")
+        lines.append(node("li", node("strong", label), node("br"), sentence, key=explanation.quantity))
+    return [
+        node(
+            "section",
+            node("h2", language.text("reasons.title")),
+            node("p", language.text("reasons.explained"), cls="small"),
+            node("ul", lines, cls="bare"),
+            cls="card",
+        )
+    ]
 
 
 def _accuracy(case: SiteCase, language: Language) -> Node:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from features.message import Message, say, term
-from features.reading import derived, moist_air, numerals
+from features.reading import derived, moist_air, numerals, unit_loads
 from features.reading.doubt import ASKED, Question, Verdict, decide_unit, is_counter
 from features.reading.draft import Draft, quoted
 from features.reading.headers import STATION_ENERGY, UNUSED, Match, words_of
@@ -40,6 +40,7 @@ def file_mapping(table: Draft, questions: list[Question]) -> FileMapping:
     sets = phase_sets(raw.headers)
     columns = _one_source_each(columns, sets)
     columns = _proposed_phases(table, columns, sets)
+    columns = unit_loads.proved(table.raw, columns, table.decimal)
     columns = _proved_derived(table, columns)
     return replace(
         raw.layout,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +39,8 @@ class Rows:
     issues: tuple[DataIssue, ...]
 
 
-def convert(table: int, ledger: Ledger, zone: str) -> Rows:
-    """Convert one table of the ledger.
+def convert(table: int, ledger: Ledger, zone: str) -> list[Rows]:
+    """Convert one table of the ledger; columns that belong to units of their own follow, unit by unit.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def convert(table: int, ledger: Ledger, zone: str) -> Rows:
 
     Returns
     -------
-    Rows
+    list of Rows
 
     Raises
     ------
@@ -61,8 +61,9 @@ def convert(table: int, ledger: Ledger, zone: str) -> Rows:
         The mapping names a column that the file does not have.
     """
     work = _Conversion(table, ledger)
-    frame = work.frame(zone)
-    return Rows(table, frame, work.mapping, tuple(work.issues))
+    frames = work.frames(zone)
+    issues = tuple(work.issues)
+    return [Rows(table, frame, mapping, issues if not i else ()) for i, (mapping, frame) in enumerate(frames)]
 
 
 class _Conversion:
@@ -79,8 +80,8 @@ class _Conversion:
         if self.raw.broken:
             self.issues.append(_ragged(self.raw))
 
-    def frame(self, zone: str) -> pd.DataFrame:
-        """Return the placed rows."""
+    def frames(self, zone: str) -> list[tuple[FileMapping, pd.DataFrame]]:
+        """Return the placed rows, then those of every unit that has columns of its own."""
         mapping = self.mapping
         sites = _key(self.raw, mapping.site_column, mapping.site)
         units = _key(self.raw, mapping.unit_column, mapping.unit_id)
@@ -91,9 +92,15 @@ class _Conversion:
             stamps = self._stamps(mapping.time, zone, placed)
             columns["timestamp"] = stamps
             placed &= ~np.isnat(stamps)
-        columns |= self._values(placed)
         columns[ROW] = self.ids
-        return pd.DataFrame(columns)[placed].reset_index(drop=True)
+        keys = pd.DataFrame(columns)
+        result = []
+        for unit in dict.fromkeys(["", *(c.unit_id for c in mapping.column)]):
+            part = replace(mapping, column=tuple(c for c in mapping.column if c.unit_id == unit))
+            values = pd.DataFrame(self._values(part.column, placed), index=keys.index)
+            whole = pd.concat([keys.assign(unit_id=unit) if unit else keys, values], axis=1)
+            result.append((part, whole[placed].reset_index(drop=True)))
+        return result
 
     def _reject(self, where: BoolArray, code: str, what: str) -> None:
         count = int(where.sum())
@@ -165,9 +172,9 @@ class _Conversion:
             what = say("{count} rows are earlier than the row before them", count=back)
             self._note("D-DISORDER", "info", say("time column"), what, say("none"), back)
 
-    def _values(self, placed: BoolArray) -> dict[str, object]:
+    def _values(self, columns: tuple[ColumnMapping, ...], placed: BoolArray) -> dict[str, object]:
         by_canonical: dict[str, list[ColumnMapping]] = {}
-        for column in self.mapping.column:
+        for column in columns:
             if column.canonical != IGNORE:
                 by_canonical.setdefault(column.canonical, []).append(column)
         result: dict[str, object] = {}

@@ -331,7 +331,7 @@ def _read(
     zone = _common_zone(mapping, issues)
     ledger = Ledger(tables, mapping.file)
     zones = [m.time.zone if m.time and m.time.zone != "unknown" else zone.name for m in mapping.file]
-    parts = [convert(i, ledger, zones[i]) for i in range(len(tables))]
+    parts = [rows for i in range(len(tables)) for rows in convert(i, ledger, zones[i])]
     joined = assemble(parts, ledger)
     if not confirmed:
         _check_scale(joined, mapping)

@@ -63,6 +63,8 @@ class ColumnMapping:
         0..1.
     evidence : str
         Why.
+    unit_id : str
+        Unit that the column belongs to, in a table with one column per unit; ``""``: that of the row.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -75,6 +77,7 @@ class ColumnMapping:
     combine: Combine = ""
     confidence: float = 1.0
     evidence: str = ""
+    unit_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -343,3 +343,19 @@ def test_hours_asleep_already_are_no_candidates() -> None:
     assert (hours["asleep"] == 0).all()
     assert np.isin(hours["hour"], action.hours).all()
     assert propose(cells, action, 0.0, data.span, data.interval).empty
+
+
+def test_nothing_is_claimed_for_a_product_that_the_model_never_saw(data: Telemetry) -> None:
+    others = data.frame[data.frame["site_id"].map(lambda name: int(name[1:]) % 3 > 0)]
+    stranger = fit(telemetry(others))
+    found = stranger.predict(data, "estimate")[0][0]
+    product = found.keys["site_id"].map(lambda name: int(name[1:]) % 3 == 0).to_numpy()
+    assert not found.in_domain[product].any()
+    assert set(found.tier[product]) == {"prior"}
+    assert found.in_domain[~product].all()
+    advice = advise_base_stations(data, stranger, load_measures())
+    # only product P ever sleeps, and P was not trained: its measured hours in this export change nothing
+    assert len(advice.plan_table) == 0
+    assert all(r.verdict != "supported" for r in advice.recommendations)
+    assert "D-SLEEP-DOMAIN" in {i.code for i in advice.issues}
+    assert joint(advice).plan.schedule.empty

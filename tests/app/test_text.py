@@ -18,7 +18,7 @@ from app.service.train import TrainOutcome
 from features.issues import DataIssue
 from features.telemetry import Telemetry, TimeZone
 from models.store import ModelCard
-from training.result import BACKTEST_COLUMNS, Backtest
+from training.result import BACKTEST_COLUMNS, DOMAIN_COLUMNS, Backtest
 
 SCORES = {"wmape": 2.0, "cv_rmse": 3.0}
 
@@ -69,15 +69,22 @@ def test_train_prints_error_baseline_and_coverage(card: ModelCard, telemetry: Te
 
 def test_backtest_prints_ours_beside_the_baselines() -> None:
     rows = [
-        ["estimate", "newest 30%", "pue", "advisor", True, 100, 0.01, 1.0, 1.1, 1.2, -0.1, 0.89, 0.9, 5.0],
-        ["estimate", "newest 30%", "pue", "persistence", False, 100, 0.02, 2.0, 2.1, 2.2, 0.1, *[np.nan] * 3],
+        ["estimate", "newest 30%", "pue", "advisor", True, 100, 0.01, 1.0, 1.1, 1.2, -0.1,
+         0.89, 0.81, 0.95, 0.9, 5.0, 0.04],
+        ["estimate", "newest 30%", "pue", "persistence", False, 100, 0.02, 2.0, 2.1, 2.2, 0.1, *[np.nan] * 6],
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=list(BACKTEST_COLUMNS))
-    shown = text.backtest(BacktestOutcome(Backtest(table, ("a note",), {}), ()))
+    domain = pd.DataFrame(
+        [["estimate", "pue", "hit: beyond the range", 0.995, 1200]], columns=[*DOMAIN_COLUMNS]
+    )
+    judged = Backtest(table, ("a note",), {}, domain, {"wall": 12.0, "cpu": 20.0})
+    shown = text.backtest(BacktestOutcome(judged, ()))
     assert "estimate: pue, newest 30%, 100 rows, intervals promise 90 %" in shown
     ours, other = (line for line in shown.splitlines() if "advisor " in line or "persistence" in line)
     assert ours.startswith(" * ")
-    assert "89 %" in ours
+    assert "89 % (81-95)" in ours
+    assert "hit: beyond the range" in shown
+    assert "took 12 s (20 s of CPU)" in shown
     assert other.rstrip().endswith("—")
 
 

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.data_centre import ANCHOR, QUANTITIES, Recipe, build, recipe_for, supported_quantities
+from features.data_centre import (
+    ANCHOR,
+    QUANTITIES,
+    Recipe,
+    build,
+    changes_of,
+    recipe_for,
+    supported_quantities,
+)
 from features.errors import InsufficientDataError, ModelError
 from features.operation import operation_of
 from features.schema import SCHEMA
@@ -75,7 +83,7 @@ def test_an_estimate_sees_no_power_meter_but_the_load(quantity: str) -> None:
     assert set(recipe.columns) & set(POWERS) <= {"it_power_kw"}
     assert quantity not in recipe.columns
     seen = {n for n in frame.names if any(n.startswith(p) for p in POWERS)}
-    assert seen <= {"it_power_kw", "it_power_kw_before"}
+    assert seen <= {"it_power_kw", "it_power_kw_before", *changes_of("it_power_kw")}
     moved = telemetry.frame.copy()
     for name in ({*POWERS, "pue", "water_m3"} - {"it_power_kw"}) & set(moved):
         moved[name] = moved[name] * 2 + 1
@@ -225,3 +233,14 @@ def test_what_advice_needs_is_asked_for(column: str) -> None:
     with pytest.raises(InsufficientDataError, match="E-ADVICE-INPUTS") as raised:
         operation_of(replace(telemetry, frame=telemetry.frame.drop(columns=gone)), "s")
     assert column in raised.value.what
+
+
+@pytest.mark.parametrize(("freq", "rows"), [("h", 1), ("30min", 2), ("15min", 4), ("2h", 1)])
+def test_a_change_is_over_an_hour_or_a_longer_step(freq: str, rows: int) -> None:
+    telemetry = make(freq=freq)
+    frame = build(telemetry, recipe_for(telemetry, "facility_power_kw", "estimate"))
+    measured = telemetry.frame["zone_set_point_c"]
+    one, two = (frame.X[n] for n in changes_of("zone_set_point_c"))
+    assert one.iloc[50] == pytest.approx(measured.iloc[50] - measured.iloc[50 - rows])
+    assert two.iloc[50] == pytest.approx(measured.iloc[50] - measured.iloc[50 - 2 * rows])
+    assert np.isnan(one.iloc[0])

@@ -14,7 +14,6 @@ from models.base_station import BaseStationBundle
 from models.gbm import GbmParameters
 from models.prediction import Prediction
 from models.station_config import BEYOND, ConfigModel, leave_one_product_out
-from models.station_power import interval_group
 from models.store import seal
 from tests.base_station_fleet import START, fleet, telemetry, with_energy
 from training.base_station import fit
@@ -196,11 +195,3 @@ def test_other_data_are_refused(bundle: BaseStationBundle) -> None:
     with pytest.raises(ModelError) as length:
         bundle.predict(half, "estimate")
     assert length.value.code == "E-MODEL-INTERVAL-LENGTH"
-
-
-def test_groups_name_how_a_row_was_answered() -> None:
-    group = interval_group(
-        np.array(["around", "past", "forecast", "past", "forecast"]), np.array([50.0, 3, 9, 0, 0]),
-        np.array([False, True, False, True, False]),
-    )  # fmt: skip
-    assert group.tolist() == ["around", "past few filled", "forecast", "prior filled", "blind"]

@@ -12,7 +12,8 @@ import pytest
 from features.errors import InsufficientDataError, ModelError
 from features.frame import FeatureFrame
 from models.baselines import Linear, PastValue, SiteMean
-from models.gbm import Anchored, Gbm, GbmParameters, LinearPlusGbm
+from models.gbm import Gbm, GbmParameters, LinearPlusGbm
+from models.learners import Anchored
 
 SMALL = GbmParameters(rounds=30, min_data_in_leaf=5)
 

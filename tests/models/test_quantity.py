@@ -13,8 +13,11 @@ from features.data_centre import Recipe
 from features.frame import FeatureFrame
 from models.baselines import Linear
 from models.conformal import Conformal
-from models.gbm import Anchored, Gbm, GbmParameters, LinearPlusGbm
-from models.quantity import Domain, Learned, QuantityModel
+from models.domain import MARGIN, Domain
+from models.gbm import Gbm, GbmParameters, LinearPlusGbm
+from models.interval import HeldOut, Intervals
+from models.learners import Anchored
+from models.quantity import Learned, QuantityModel
 
 ROWS = 200
 RECIPE = Recipe("facility_power_kw", "estimate", ("it_power_kw", "outdoor_dry_bulb_c", "wind_speed_m_s"))
@@ -70,11 +73,11 @@ def test_outside_the_interval_doubles(values: dict[str, float]) -> None:
     assert said.upper[0] - said.point[0] == pytest.approx(6.0)
 
 
-def test_the_edge_has_a_margin_of_two_per_cent() -> None:
+def test_the_edge_has_a_margin() -> None:
     frame = make()
     low, high = frame.X["it_power_kw"].min(), frame.X["it_power_kw"].max()
-    domain = Domain.learn(frame)
-    for share, inside in ((0.019, True), (0.021, False)):
+    domain = Domain.learn(frame, combined=[])
+    for share, inside in ((MARGIN - 0.001, True), (MARGIN + 0.001, False)):
         assert domain.contains(ask(frame, it_power_kw=high + share * (high - low)))[0] == inside
 
 
@@ -112,6 +115,22 @@ def test_round_trip(model: Learned) -> None:
     again = QuantityModel.from_files(json.loads(json.dumps(about, allow_nan=False)), texts, "s0-")
     before, after = ours.predict(frame, "m"), again.predict(frame, "m")
     pd.testing.assert_frame_equal(before.to_frame(), after.to_frame())
+
+
+def test_the_interval_follows_values_measured_after_training_and_the_point_does_not() -> None:
+    frame, point = make(), Linear().fit(make())
+    held = HeldOut(frame, point.predict(frame) + 0.0)
+    half = np.arange(ROWS) < ROWS // 2
+    intervals = Intervals.calibrate([held], "estimate").knowing(frame.rows(half))
+    ours = QuantityModel(RECIPE, point, intervals, Domain.learn(frame))
+    later = replace(frame, y=frame.y + np.where(half, 0.0, 40.0))  # type: ignore[operator]
+    before, after = ours.predict(frame, "m"), ours.predict(later, "m")
+    np.testing.assert_array_equal(before.point, after.point)
+    np.testing.assert_array_equal(before.upper[: ROWS // 2 + 1], after.upper[: ROWS // 2 + 1])
+    assert after.upper[-1] > before.upper[-1] + 30
+    about, texts = ours.to_files("s0-")
+    again = QuantityModel.from_files(json.loads(json.dumps(about, allow_nan=False)), texts, "s0-")
+    pd.testing.assert_frame_equal(again.predict(later, "m").to_frame(), after.to_frame())
 
 
 def test_no_anchor_is_a_fallback_row_of_nan() -> None:

@@ -8,21 +8,32 @@ import pytest
 
 from features.base_station import build
 from features.errors import InsufficientDataError, UsageError
+from features.station_clock import find_clock_offset
 from models import metrics
+from models.gbm import GbmParameters
 from models.station_config import measured
-from tests.base_station_fleet import fleet, telemetry
-from training.base_station import backtest, fit, targets, tune
-from training.result import BACKTEST_COLUMNS, Backtest
-from training.station_backtest import OURS, StationLinear
-from training.station_power import Scored, calibrate, first_stage, hold_out, thin
+from tests.base_station_fleet import fleet, telemetry, with_energy
+from training.base_station import backtest, fit, targets
+from training.result import BACKTEST_COLUMNS, Backtest, provenance
+from training.station_backtest import backtest_quantity
+from training.station_curve import FIRST
+from training.station_products import product_hits
+from training.station_rows import OURS, StationLinear, table_of
+from training.station_stage import first_hours, first_stage, hold_out, taught_labels, thin
 
 Q = "station_energy_rel"
+SMALL = GbmParameters(rounds=60, objective="regression_l1")
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "itu5g"
 
 
 @pytest.fixture(scope="module")
 def result() -> Backtest:
-    return backtest(fleet(stations=33, days=6))
+    data = fleet(stations=33, days=4)
+    clock = find_clock_offset(data, Q)
+    rows, domain, notes = backtest_quantity(
+        build(data, Q), clock, 0, lambda _what, _share: None, (SMALL, SMALL.with_(num_leaves=15))
+    )
+    return Backtest(table_of(rows), tuple(notes), provenance(data, 0), pd.DataFrame(domain))
 
 
 def error(result: Backtest, problem: str, model: str, split: str | None = None) -> float:
@@ -46,8 +57,10 @@ def test_every_problem_is_scored_beside_its_baselines(result: Backtest) -> None:
     }
     assert models["gap filling"] == known
     assert models["nowcast"] == known
-    assert models["new station"] == {OURS, "site mean", "linear", "LightGBM"}
+    assert models["new station"] == {OURS, "site mean", "linear per station", "linear", "LightGBM"}
     assert models["new product"] == {OURS, "site mean", "linear", "LightGBM"}
+    assert models["new product, 24 h at 5 stations"] == {OURS, "site mean", "linear", "LightGBM"}
+    assert models["day ahead"] == {OURS, "site mean", "persistence", "same hour yesterday"}
     assert (result.table.groupby("problem")["n"].min() > 0).all()
 
 
@@ -60,12 +73,61 @@ def test_ours_beats_mean_and_plain_models_where_the_station_is_known(result: Bac
 
 
 def test_intervals_cover_what_they_promise(result: Backtest) -> None:
-    ours = result.table[result.table["ours"] & (result.table["split"] != "all")]
-    for problem in ("gap filling", "nowcast", "new station"):
+    ours = result.table[result.table["ours"]]
+    for problem in ("gap filling", "nowcast", "day ahead"):
         row = ours[ours["problem"] == problem].iloc[0]
         assert 0.8 <= row["coverage"] <= 1.0, problem
+        assert row["coverage_low"] <= row["coverage"] <= row["coverage_high"]
         assert row["width"] > 0
-    assert result.table.loc[~result.table["ours"], "coverage"].isna().all()
+    everyone = result.table[result.table["problem"] == "gap filling"]
+    assert everyone["coverage"].notna().all()  # baselines have intervals of the same layer
+    best = everyone.loc[~everyone["ours"], "interval_score"].min()
+    assert everyone.loc[everyone["ours"], "interval_score"].iloc[0] < best
+
+
+def test_each_measured_hour_makes_a_new_station_better_known(result: Backtest) -> None:
+    ours = result.table[(result.table["problem"] == "new station") & result.table["ours"]]
+    curve = ours.set_index("split")["wmape"]
+    names = [f"{k} measured hour" + ("" if k == 1 else "s") for k in FIRST]
+    assert set(names) < set(curve.index)
+    assert curve["24 measured hours"] < 0.75 * curve["0 measured hours"]
+    assert curve["1 measured hour"] < curve["0 measured hours"]
+
+
+def test_left_out_products_are_told_and_held_out_hours_are_not(result: Backtest) -> None:
+    assert result.domain is not None
+    rates = result.domain.set_index("problem")["rate"]
+    assert rates["new product"] == 1.0
+    assert rates["known station"] <= 0.02
+
+
+def test_a_product_with_loads_but_no_energies_is_not_known() -> None:
+    data = fleet(stations=9, days=3)
+    silent = data.frame["site_id"].isin(["S02", "S05", "S08"])
+    frame = build(with_energy(data, silent, np.nan), Q)
+    assert frame.categories is not None
+    assert frame.categories["ru_type"] == ["P", "Q", "R"]
+    coded = taught_labels(frame)
+    assert coded.categories == {"ru_type": ["P", "Q"], "radio_mode": ["M"]}
+    unknown = coded.X["ru_type"].isna().to_numpy()
+    assert set(coded.keys["site_id"][unknown]) == {"S02", "S05", "S08"}
+
+
+def test_hits_are_counted_over_products_left_out_in_turn() -> None:
+    frame = build(fleet(stations=9, days=2), Q)
+    assert product_hits(frame) == (int(measured(frame).sum()),) * 2
+
+
+def test_first_hours_are_the_first() -> None:
+    stage = first_stage(build(fleet(stations=6, days=5), Q))
+    begin = first_hours(stage, stage.usable, np.random.default_rng(0))
+    site, stamp = stage.frame.keys["site_id"], stage.frame.keys["timestamp"]
+    counts = site[begin].value_counts()
+    assert len(counts) == 6
+    assert counts.max() <= 60
+    for name in counts.index:
+        mine = (site == name).to_numpy() & stage.usable
+        assert stamp[mine & begin].max() < stamp[mine & ~begin].min()
 
 
 def test_station_lines_by_hand() -> None:
@@ -97,25 +159,6 @@ def test_thinning_leaves_every_station_something() -> None:
     assert not (kept & ~stage.usable).any()
 
 
-def test_calibration_and_coverage_use_different_stations() -> None:
-    rng = np.random.default_rng(0)
-    station = np.repeat([f"S{i}" for i in range(40)], 50)
-    point = np.full(2000, 10.0)
-    truth = 10 * (1 + 0.1 * rng.standard_normal(2000))
-    intervals, evidence = calibrate({"prior": Scored(truth, point, station)}, seed=0)
-    assert intervals["prior"].n == 1000
-    assert evidence["prior"]["rows"] == 1000
-    assert evidence["prior"]["coverage"] == pytest.approx(0.9, abs=0.03)
-    assert intervals["prior"].high == pytest.approx(0.1645, abs=0.02)
-
-
-def test_too_few_stations_cannot_be_calibrated() -> None:
-    lonely = Scored(np.ones(500), np.ones(500), np.repeat(["S0"], 500))
-    with pytest.raises(InsufficientDataError) as caught:
-        calibrate({"prior": lonely}, seed=0)
-    assert caught.value.code == "E-STATION-CALIBRATION"
-
-
 def test_targets_are_checked() -> None:
     data = fleet(stations=2, days=1)
     assert targets(data, None) == [Q]
@@ -133,13 +176,6 @@ def test_too_little_data_cannot_be_backtested() -> None:
     with pytest.raises(InsufficientDataError) as caught:
         backtest(fleet(stations=3, days=2))
     assert caught.value.code == "E-BACKTEST-ROWS"
-
-
-def test_tuning_returns_parameters_that_were_tried() -> None:
-    chosen = tune(build(fleet(stations=6, days=2), Q), trials=2, seed=0)
-    assert 80 <= chosen.rounds <= 400
-    assert chosen.objective == "regression_l1"
-    assert chosen == tune(build(fleet(stations=6, days=2), Q), trials=2, seed=0)
 
 
 def test_the_card_tells_coverage_errors_and_clock() -> None:
@@ -181,6 +217,7 @@ def test_errors_on_measured_stations_stay_small() -> None:
     assert error(result, "nowcast", OURS) < 4.5
     assert error(result, "new station", OURS) < 12.0
     assert error(result, "new station", OURS) < error(result, "new station", "linear")
+    assert error(result, "new station", OURS, "24 measured hours") < 4.5
     assert error(result, "gap filling", OURS) < 0.8 * error(result, "gap filling", "linear per station")
     for problem in ("gap filling", "nowcast"):
         row = result.table[(result.table["problem"] == problem) & result.table["ours"]].iloc[0]
