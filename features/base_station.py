@@ -32,7 +32,8 @@ LOAD = "load"
 FILLED = "load_filled"
 """1 where the load with the right stamp was absent and that with the row's own stamp stands in."""
 CONFIGURATION = (
-    *TEXT_COLUMNS, *ATTRIBUTE_COLUMNS, *OTHER_COLUMNS, "cells", "bandwidth_total", "antennas_total", "tx_power_max",
+    *TEXT_COLUMNS, *ATTRIBUTE_COLUMNS, *OTHER_COLUMNS, "cells", "bandwidth_total", "antennas_total",
+    "tx_power_max",
     "capacity",
 )  # fmt: skip
 WORK = (LOAD, "load_mean", "load_sum", "load_max", "load_min", *SLEEP_COLUMNS, "sleep_total")

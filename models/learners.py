@@ -90,11 +90,20 @@ class MeanOf:
     def __init__(self, name: str, parts: list[Learner]) -> None:
         self.name = name
         self.parts = parts
+        self._given: set[str] = set()
+
+    def taking(self, fitted: dict[str, Learner]) -> Self:
+        """Let the next fit take parts of these names as they are: they were fitted on the same rows."""
+        self._given = {p.name for p in self.parts} & set(fitted)
+        self.parts = [fitted.get(p.name, p) for p in self.parts]
+        return self
 
     def fit(self, frame: FeatureFrame) -> Self:
         """Fit every part on the measured rows."""
         for part in self.parts:
-            part.fit(frame)
+            if part.name not in self._given:
+                part.fit(frame)
+        self._given = set()
         return self
 
     def predict(self, frame: FeatureFrame) -> FloatArray:

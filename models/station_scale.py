@@ -22,13 +22,13 @@ from models.metrics import interval_score
 
 POWERS = (0.0, 0.5, 1.0)
 """How far what was learned is followed; 0: one size for all rows."""
-MOST_ROWS = 10_000
-ROUNDS = 80
+MOST_ROWS = 7_000
+ROUNDS = 60
 CLOSEST = 0.05
 """No side is nearer than this share of its usual distance."""
 FARTHEST = 8.0
 _PARAMETERS = {
-    "objective": "quantile", "learning_rate": 0.06, "num_leaves": 9, "min_data_in_leaf": 60,
+    "objective": "quantile", "learning_rate": 0.08, "num_leaves": 9, "min_data_in_leaf": 60,
     "feature_fraction": 0.5, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 1.0, "seed": 0,
     "deterministic": True, "force_col_wise": True, "num_threads": 1, "verbose": -1,
 }  # fmt: skip

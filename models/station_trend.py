@@ -111,7 +111,8 @@ class StationTrend:
         prior = self._priors()
         gram, moment = self._sums(frame, log_energy, pd.factorize(site)[0], len(prior))
         penalty = np.diag(NOISE**2 / prior**2)
-        self.coefficients = np.linalg.solve(gram + penalty + 1e-9 * np.eye(len(prior)), moment)
+        solved = np.linalg.solve(gram + penalty + 1e-9 * np.eye(len(prior)), moment)
+        self.coefficients = np.asarray(solved, dtype=np.float64)
         return self
 
     def predict(self, frame: FeatureFrame) -> tuple[FloatArray, FloatArray]:

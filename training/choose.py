@@ -189,12 +189,7 @@ def choose(
     errors: dict[str, list[FloatArray]] = {name: [] for name in fitted}
     for fold in folds:
         train, test = frame.rows(fold.train), frame.rows(fold.test)
-        without = None  # the same for every candidate
-        for name, model in competing(recipe, parameters, only).items():
-            if isinstance(model, LoadGap):
-                without = model.fit(train, without).without
-            else:
-                model.fit(train)
+        for name, model in _all_fitted(train, recipe, parameters, only).items():
             fitted[name].append(model)
             part = residuals_of(model, test)
             errors[name].append(np.where(knowable(train, test), np.abs(part.truth - part.predicted), np.nan))
@@ -208,6 +203,26 @@ def choose(
         again = competing(recipe, parameters, only)[best].fit(frame.rows(fold.train))
         held.append(residuals_of(again, frame.rows(fold.test), ahead=False))
     return Choice(recipe, best, parameters, means, reduce(Residuals.and_those_of, held))
+
+
+def _all_fitted(
+    train: FeatureFrame, recipe: Recipe, parameters: GbmParameters, only: str
+) -> dict[str, Learned]:
+    """Return the candidates fitted on the same rows; what several of them need is fitted once."""
+    everyone = competing(recipe, parameters, only)
+    without = None
+    inner: dict[str, Learner] = {}
+    for model in everyone.values():
+        core = model.inner if isinstance(model, LoadGap) else model
+        if isinstance(core, MeanOf):
+            core.taking(inner)
+        if not isinstance(core, Fallback):
+            inner[core.name] = core
+        if isinstance(model, LoadGap):
+            without = model.fit(train, without).without
+        else:
+            model.fit(train)
+    return everyone
 
 
 def knowable(train: FeatureFrame, test: FeatureFrame) -> BoolArray:

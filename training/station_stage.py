@@ -102,13 +102,16 @@ def first_stage(frame: FeatureFrame, parameters: GbmParameters = PARAMETERS) -> 
     )  # fmt: skip
 
 
-def hold_out(frame: FeatureFrame, usable: BoolArray, rng: np.random.Generator) -> tuple[BoolArray, BoolArray]:
-    """Return (random hours, last hours of each station) that are kept back; shape (rows,)."""
+def hold_out(
+    frame: FeatureFrame, usable: BoolArray, rng: np.random.Generator,
+    shares: tuple[float, float] = (HELD_RANDOM, HELD_TAIL),
+) -> tuple[BoolArray, BoolArray]:  # fmt: skip
+    """Return (random hours, last hours of each station) that are kept back, by `shares`; shape (rows,)."""
     site = frame.keys["site_id"]
     count = pd.Series(usable.astype(np.int64)).groupby(site)
     order, total = count.cumsum().to_numpy(), count.transform("sum").to_numpy()
-    tail = usable & (order > np.ceil((1 - HELD_TAIL) * total)) & (total >= 2)
-    scattered = usable & ~tail & (rng.random(len(site)) < HELD_RANDOM)
+    tail = usable & (order > np.ceil((1 - shares[1]) * total)) & (total >= 2)
+    scattered = usable & ~tail & (rng.random(len(site)) < shares[0])
     return scattered, tail
 
 
