@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import statistics
 from collections.abc import Iterator
@@ -25,8 +24,6 @@ from models.store import ModelCard
 from sample_data.generate import write_samples
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 ZONE = "[data-lever=zone_set_point_c]"
 ENERGY = ".strip .tile:first-child"
 
@@ -84,14 +81,6 @@ def server(case: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> I
     running = pn.serve({"/": page}, port=port, address="127.0.0.1", show=False, threaded=True)
     yield SimpleNamespace(url=f"http://127.0.0.1:{port}/", sessions=sessions)
     running.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_a_fleet_is_trained_by_the_cluster(client: Any, monkeypatch: pytest.Monk
         return booster
 
     monkeypatch.setattr(ClusterTrainer, "__call__", counted)
-    data = fleet(stations=12, days=3)
+    data = fleet(stations=12, days=6)
     here, there = (fit_bundle(data, client=one) for one in (None, client))
     assert max(fits) > 3
     told = [b.card.quantities["station_energy_rel"]["held_out"]["around"]["wmape"] for b in (here, there)]  # type: ignore[index]
