@@ -212,13 +212,11 @@ def itu(stations: int) -> pd.DataFrame:
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the measured base stations in ../shared/data/itu5g")
 def test_errors_on_measured_stations_stay_small() -> None:
-    result = backtest(telemetry(itu(200)))
-    assert error(result, "gap filling", OURS) < 3.0
-    assert error(result, "nowcast", OURS) < 4.5
-    assert error(result, "new station", OURS) < 12.0
-    assert error(result, "new station", OURS) < error(result, "new station", "linear")
-    assert error(result, "new station", OURS, "24 measured hours") < 4.5
-    assert error(result, "gap filling", OURS) < 0.8 * error(result, "gap filling", "linear per station")
-    for problem in ("gap filling", "nowcast"):
-        row = result.table[(result.table["problem"] == problem) & result.table["ours"]].iloc[0]
-        assert 0.84 <= row["coverage"] <= 0.97
+    """What a fit proves on hours that it held back; `tests/benchmarks/backtests.py itu5g` shows every problem."""
+    bundle = fit(telemetry(itu(100)))
+    held_out = bundle.card.quantities[Q]["held_out"]
+    assert held_out["around"]["wmape"] < 3.0  # type: ignore[index]
+    assert held_out["past"]["wmape"] < 4.5  # type: ignore[index]
+    assert held_out["prior"]["wmape"] < 12.0  # type: ignore[index]
+    for group in ("around", "past"):
+        assert 0.84 <= held_out[group]["coverage"] <= 0.97  # type: ignore[index]
