@@ -212,7 +212,7 @@ def itu(stations: int) -> pd.DataFrame:
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the measured base stations in ../shared/data/itu5g")
 def test_errors_on_measured_stations_stay_small() -> None:
-    """What a fit proves on hours that it held back; `tests/benchmarks/backtests.py itu5g` shows every problem."""
+    """What a fit proves on held-out hours; `tests/benchmarks/backtests.py itu5g` shows every problem."""
     bundle = fit(telemetry(itu(100)))
     held_out = bundle.card.quantities[Q]["held_out"]
     assert held_out["around"]["wmape"] < 3.0  # type: ignore[index]
