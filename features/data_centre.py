@@ -31,6 +31,7 @@ WEATHER = (
     "wind_speed_m_s",
     "air_pressure_kpa",
 )
+WET_BULBS = ("outdoor_wet_bulb_c", "wet_bulb_from_rh_c")
 LEVERS = ("zone_set_point_c", "supply_air_set_point_c", "chilled_water_set_point_c")
 LOADS = ("it_power_kw", "thermal_load_kw", "cpu_utilisation")
 PLANT = (
@@ -45,6 +46,23 @@ PLANT = (
 CHANGING = ("outdoor_dry_bulb_c", "outdoor_wet_bulb_c", *LEVERS, *LOADS, *PLANT)
 """Inputs of an estimate whose change over the hours before matters: rooms, water and towers take time."""
 CHANGE_HOURS = (1, 2)
+
+MEMORY_HOURS = (12, 24, 48, 72)
+"""Over which a trailing mean of the wet bulb says what water, basins and walls still remember."""
+LOAD_HOURS = (6, 24)
+"""Over which trailing means of load and set-points say the same."""
+
+COOLING_METERS = (
+    "chiller_power_kw",
+    "tower_fan_power_kw",
+    "pump_power_kw",
+    "fan_power_kw",
+    "dx_power_kw",
+    "evaporative_power_kw",
+)
+"""Parts of the cooling power that exports may meter apart."""
+LEAST_METERED = 0.9
+"""Share of the rows with a target in which a meter must have a value to teach."""
 
 UNIT_LOADS = ("thermal_load_kw",)
 """Loads that units of the site (chillers) may show apart: which of them runs decides what the plant draws."""
@@ -81,11 +99,14 @@ class Recipe:
     task : {"estimate", "forecast"}
     columns : tuple of str
         Canonical columns taken from the telemetry; ``column@unit`` is that of one unit.
+    meters : tuple of str
+        Power meters of parts of the quantity: they teach and are not stored, for scoring needs none.
     """
 
     quantity: str
     task: ForecastOrEstimate
     columns: tuple[str, ...]
+    meters: tuple[str, ...] = ()
 
 
 def supported_quantities(telemetry: Telemetry, least_rows: int = 200) -> list[str]:
@@ -128,7 +149,26 @@ def recipe_for(telemetry: Telemetry, quantity: str, task: ForecastOrEstimate) ->
             Message.joined(", ", telemetry.site_ids[:3]),
             say("export weather and a load meter together with the power"),
         )
-    return Recipe(quantity, task, columns)
+    return Recipe(quantity, task, columns, meters_of(telemetry, quantity) if task == "estimate" else ())
+
+
+def meters_of(telemetry: Telemetry, quantity: str) -> tuple[str, ...]:
+    """Return the meters that divide a quantity into parts; none with fewer than two of the cooling's.
+
+    What no meter shows is a part too; that of facility power and PUE may be divided by the losses' meter.
+    """
+    if quantity not in ("facility_power_kw", "pue", "cooling_power_kw"):
+        return ()
+    series = telemetry.frame[telemetry.frame["unit_id"] == ""]
+    known = measured_quantity(series, quantity).notna()
+
+    def metered(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(n for n in names if n in series and series.loc[known, n].notna().mean() >= LEAST_METERED)
+
+    parts = metered(COOLING_METERS)
+    if len(parts) < 2:
+        return ()
+    return parts if quantity == "cooling_power_kw" else parts + metered(("ups_loss_kw",))
 
 
 def unit_loads_of(telemetry: Telemetry, columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -186,13 +226,17 @@ def build(telemetry: Telemetry, recipe: Recipe) -> FeatureFrame:
             say("export the site's own meters too"),
         )
     parts = [_build_site(telemetry, site, recipe) for site in sites]
-    keys, inputs, target, past = (pd.concat([p[i] for p in parts], ignore_index=True) for i in range(4))
-    return FeatureFrame(keys=keys, X=inputs, quantity=recipe.quantity, y=target["y"], baselines=past)
+    keys, inputs, target, past, meters = (
+        pd.concat([p[i] for p in parts], ignore_index=True) for i in range(5)
+    )
+    return FeatureFrame(
+        keys=keys, X=inputs, quantity=recipe.quantity, y=target["y"], baselines=past,
+        meters=meters if recipe.meters else None,
+    )  # fmt: skip
 
 
-def _build_site(
-    telemetry: Telemetry, site: str, recipe: Recipe
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _build_site(telemetry: Telemetry, site: str, recipe: Recipe) -> tuple[pd.DataFrame, ...]:
+    """Return keys, inputs, target, past values and meters of one site, row by row."""
     measured = telemetry.site_series(site)
     step = telemetry.interval
     end = measured.index[-1] + (HORIZON if recipe.task == "forecast" else pd.Timedelta(0))
@@ -220,12 +264,9 @@ def _build_site(
         rows = np.asarray(grid.isin(measured.index) | (grid > measured.index[-1]))
     inputs = pd.concat([inputs, _calendar(local, grid)], axis=1)
     keys = pd.DataFrame({"site_id": site, "unit_id": "", "timestamp": grid})
-    return (
-        keys[rows].reset_index(drop=True),
-        inputs[rows].reset_index(drop=True).astype(np.float64),
-        target.rename("y").to_frame()[rows].reset_index(drop=True),
-        past[rows].reset_index(drop=True),
-    )
+    meters = full.reindex(columns=list(recipe.meters)).astype(np.float64)
+    parts = (keys, inputs.astype(np.float64), target.rename("y").to_frame(), past, meters)
+    return tuple(part[rows].reset_index(drop=True) for part in parts)
 
 
 def measured_quantity(rows: pd.DataFrame, quantity: str) -> pd.Series:
@@ -250,12 +291,34 @@ def _estimate_inputs(full: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
         inputs[f"{load}_before"] = inputs[load].shift(1)
     if "outdoor_dry_bulb_c" in names:
         inputs["dry_bulb_day_mean_c"] = _trailing_mean(inputs["outdoor_dry_bulb_c"], full.index)
-    return inputs.assign(**_changes(full, recipe))
+    return inputs.assign(**_changes(full, recipe), **_memory(inputs, full.index, load))
+
+
+def _memory(inputs: pd.DataFrame, index: pd.Index, load: str | None) -> dict[str, FloatArray]:
+    """Return trailing means of wet bulb, load and set-points: what a plant does depends on its past days.
+
+    A tower fan starts when its basin is warmer than the wet bulb, and the basin's temperature is left from
+    the days before; it is not measured.
+    """
+    wet = next((c for c in WET_BULBS if c in inputs), None)
+    out: dict[str, FloatArray] = {}
+    if wet:
+        out |= {f"wet_bulb_mean_{h}h": _trailing_mean(inputs[wet], index, h) for h in MEMORY_HOURS}
+    slow = [c for c in (*((load,) if load else ()), *LEVERS) if c in inputs]
+    for column in slow:
+        for hours, name in zip(LOAD_HOURS, means_of(column), strict=True):
+            out[name] = _trailing_mean(inputs[column], index, hours)
+    return out
 
 
 def changes_of(name: str) -> tuple[str, ...]:
     """Return the names of the features that say how an input changed over the hours before."""
     return tuple(f"{name}_change_{hours}h" for hours in CHANGE_HOURS)
+
+
+def means_of(name: str) -> tuple[str, ...]:
+    """Return the names of the features that hold an input's mean over the hours before."""
+    return tuple(f"{name}_mean_{hours}h" for hours in LOAD_HOURS)
 
 
 def _changes(full: pd.DataFrame, recipe: Recipe) -> dict[str, pd.Series]:
@@ -321,6 +384,7 @@ def _calendar(local: pd.DatetimeIndex, grid: pd.DatetimeIndex) -> pd.DataFrame:
     )
 
 
-def _trailing_mean(series: pd.Series, index: pd.Index) -> FloatArray:
-    window = pd.Series(series.to_numpy(), index=index).rolling(HORIZON, min_periods=1).mean()
+def _trailing_mean(series: pd.Series, index: pd.Index, hours: int = 24) -> FloatArray:
+    span = pd.Timedelta(hours=hours)
+    window = pd.Series(series.to_numpy(), index=index).rolling(span, min_periods=1).mean()
     return window.to_numpy(dtype=np.float64)

@@ -39,6 +39,9 @@ class FeatureFrame:
     baselines : pandas.DataFrame or None, shape (rows, baselines)
         Columns that reference models need (for example ``last`` or ``same_hour_last_week``) and
         that no learned model may see.
+    meters : pandas.DataFrame or None, shape (rows, meters)
+        Power meters of parts of the quantity [kW]. They teach a model that predicts part by part and are
+        never an input: a row to score has none.
 
     Invariants
     ----------
@@ -51,13 +54,14 @@ class FeatureFrame:
     y: pd.Series | None = None
     categories: dict[str, list[str]] | None = None
     baselines: pd.DataFrame | None = None
+    meters: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         if list(self.keys.columns) != list(KEY_COLUMNS):
             raise ValueError(f"keys must have the columns {KEY_COLUMNS}")
-        for part in (self.X, self.y, self.baselines):
+        for part in (self.X, self.y, self.baselines, self.meters):
             if part is not None and len(part) != len(self.keys):
-                raise ValueError("keys, X, y and baselines must have the same length")
+                raise ValueError("keys, X, y, baselines and meters must have the same length")
         if any(dtype != np.float64 for dtype in self.X.dtypes):
             raise ValueError("features must be float64")
         if np.isinf(self.X.to_numpy()).any():
@@ -86,6 +90,7 @@ class FeatureFrame:
             X=self.X.iloc[where].reset_index(drop=True),
             y=None if self.y is None else self.y.iloc[where].reset_index(drop=True),
             baselines=None if self.baselines is None else self.baselines.iloc[where].reset_index(drop=True),
+            meters=None if self.meters is None else self.meters.iloc[where].reset_index(drop=True),
         )
 
     def measured(self) -> FeatureFrame:

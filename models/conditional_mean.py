@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from features.frame import FloatArray
+from features.frame import FeatureFrame, FloatArray
 
 _RIDGE = 1e-3
 """Share of unit variance added to the diagonal: columns that say the same thing stay invertible."""
@@ -62,6 +62,11 @@ class ConditionalMean:
             )
             standard[np.ix_(rows, missing)] = standard[np.ix_(rows, known)] @ weights
         return np.where(gaps, standard * self.scale + self.mean, values)
+
+    def filled(self, frame: FeatureFrame) -> FeatureFrame:
+        """Return the frame without gaps in its inputs."""
+        values = self.fill(frame.X.to_numpy(dtype=np.float64))
+        return replace(frame, X=pd.DataFrame(values, columns=frame.names))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready numbers."""

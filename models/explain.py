@@ -42,7 +42,7 @@ _WORDS = {
     "target_week_mean": say("the mean of the week before"),
 }
 """Features that are no canonical column -> how they are called."""
-_HOURS_BEFORE = re.compile(r"(_before|_previous|_change_\d+h)$")
+_HOURS_BEFORE = re.compile(r"(_before|_previous|_(?:change|mean)_\d+h)$")
 _DAY_BEFORE = re.compile(r"_yesterday(_step)?$")
 
 

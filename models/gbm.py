@@ -31,6 +31,7 @@ class GbmParameters:
     feature_fraction: Annotated[float, FloatRange(0.3, 1.0)] = 0.9
     bagging_fraction: Annotated[float, FloatRange(0.5, 1.0)] = 0.9
     lambda_l2: Annotated[float, FloatRange(0.001, 100.0, log=True)] = 1.0
+    max_bin: int = 255
     objective: str = "regression"
     log_target: bool = False
     seed: int = 0
@@ -46,8 +47,8 @@ class GbmParameters:
             "objective": self.objective, "learning_rate": self.learning_rate, "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_data_in_leaf, "feature_fraction": self.feature_fraction,
             "bagging_fraction": self.bagging_fraction, "bagging_freq": 1, "lambda_l2": self.lambda_l2,
-            "seed": self.seed, "num_threads": self.threads, "deterministic": True, "force_row_wise": True,
-            "verbosity": -1,
+            "max_bin": self.max_bin, "seed": self.seed, "num_threads": self.threads, "deterministic": True,
+            "force_row_wise": True, "verbosity": -1,
         }  # fmt: skip
 
 

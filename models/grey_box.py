@@ -70,7 +70,7 @@ class GreyBox:
         self.inputs = ConditionalMean.learn(known.X)
         self.hash = frame.hash
         whole = self._filled(known)
-        y = _inner(whole, known.target())
+        y = inner_of(whole, known.target())
         usable = np.isfinite(y)
         if not usable.any():
             raise ModelError("E-MODEL-ROWS", say("{name}: no row with a load above zero", name=self.name))
@@ -99,7 +99,7 @@ class GreyBox:
         inner = self.trees.predict(whole)
         if self.terms is not None and self.physics is not None:
             inner = inner + self.trend.predict(_straight(whole)) + self.physics.predict(self.terms(whole.X))
-        return _outer(whole, inner)
+        return outer_of(whole, inner)
 
     def _filled(self, frame: FeatureFrame) -> FeatureFrame:
         """Return the frame with every missing input at its conditional mean.
@@ -108,8 +108,7 @@ class GreyBox:
         """
         if self.inputs is None:
             raise ModelError("E-MODEL-NOT-FITTED", say("{name} was not fitted", name=self.name))
-        values = self.inputs.fill(frame.X.to_numpy(dtype=np.float64))
-        return replace(frame, X=pd.DataFrame(values, columns=frame.names))
+        return self.inputs.filled(frame)
 
     def to_parts(self, file: str, texts: dict[str, str]) -> dict[str, Any]:
         """Return the JSON part and put the trees' text into `texts`."""
@@ -148,7 +147,7 @@ def _overhead(frame: FeatureFrame) -> bool:
     return frame.quantity in ("facility_power_kw", "pue") and IT in frame.X
 
 
-def _inner(frame: FeatureFrame, target: FloatArray) -> FloatArray:
+def inner_of(frame: FeatureFrame, target: FloatArray) -> FloatArray:
     """Return what is modelled: the overhead [kW] where IT power is known, else the quantity itself."""
     if not _overhead(frame):
         return target
@@ -158,7 +157,7 @@ def _inner(frame: FeatureFrame, target: FloatArray) -> FloatArray:
     return target - it
 
 
-def _outer(frame: FeatureFrame, inner: FloatArray) -> FloatArray:
+def outer_of(frame: FeatureFrame, inner: FloatArray) -> FloatArray:
     """Return the quantity from what is modelled."""
     if not _overhead(frame):
         return inner

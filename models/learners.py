@@ -20,6 +20,7 @@ from models.cold_start import ColdStart
 from models.gbm import Gbm, LinearPlusGbm
 from models.grey_box import GreyBox
 from models.it_load import ItLoad
+from models.meter_sum import MeterSum
 
 
 class Anchored:
@@ -175,6 +176,7 @@ KINDS: dict[str, type[Learner]] = {
     "linear+gbm": LinearPlusGbm,
     "grey-box": GreyBox,
     "it-load": ItLoad,
+    "meter sum": MeterSum,
 }
 """Kind, as stored -> class."""
 

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from features.data_centre import LOADS, PLANT, UNIT_MARK, Recipe, changes_of
+from features.data_centre import LOADS, PLANT, UNIT_MARK, Recipe, changes_of, means_of
 from features.frame import FeatureFrame, FloatArray
 from features.operation import BoolArray
 from models.base import Learner
@@ -75,6 +75,7 @@ class LoadGap:
         """Return the frame without load and plant."""
         dropped = {*LOADS, *PLANT, *(f"{name}_before" for name in LOADS)}
         dropped |= {change for name in (*LOADS, *PLANT) for change in changes_of(name)}
+        dropped |= {mean for name in LOADS for mean in means_of(name)}
         kept = [n for n in frame.names if n not in dropped and UNIT_MARK not in n]
         return replace(frame, X=frame.X[kept])
 

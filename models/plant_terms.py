@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.data_centre import LEVERS, LOADS, PLANT
+from features.data_centre import LEVERS, LOADS, PLANT, WET_BULBS
 from features.frame import FloatArray
 from models.lever_basis import LEVER_PENALTY
 
-WET = ("outdoor_wet_bulb_c", "wet_bulb_from_rh_c")
-SINKS = ("condenser_water_temp_c", *WET, "outdoor_dry_bulb_c")
+SINKS = ("condenser_water_temp_c", *WET_BULBS, "outdoor_dry_bulb_c")
 """Where heat goes [degC]: towers and economisers have kinks along these."""
 AIR = ("supply_air_temp_c", "supply_air_set_point_c", "zone_set_point_c")
 WATER = ("chilled_water_supply_temp_c", "chilled_water_set_point_c")

@@ -22,7 +22,7 @@ from models.bundle import Progress
 from models.gbm import Gbm, GbmParameters
 from models.interval import HeldOut, Intervals
 from models.metrics import interval_columns, no_interval, score_table
-from training.choose import NOMINAL, choose
+from training.choose import NOMINAL, TREES, choose
 from training.data_centre import newest_share, reference_models, wanted_quantities
 from training.domain_rates import domain_rates
 from training.jobs import run_jobs
@@ -135,7 +135,7 @@ def _scored(case: Case, seed: int) -> list[Row]:
     truth, block = test.target(), weeks_of(test)
     if case.split.startswith(SITES):
         block = pd.factorize(test.keys["site_id"])[0].astype(np.float64)
-    choice = choose(past, case.recipe, GbmParameters(seed=seed), folds=case.folds)
+    choice = choose(past, case.recipe, TREES.with_(seed=seed), folds=case.folds)
     fitted = choice.fitted(past)
     ours = fitted.predict(test, "")
     blind = replace(test, y=None)

@@ -24,10 +24,13 @@ from models.interval import HeldOut, Intervals
 from models.it_load import ItLoad
 from models.learners import Anchored, MeanOf, Selected
 from models.load_gap import LoadGap, needed_loads
+from models.meter_sum import MeterSum
 from models.quantity import Learned, QuantityModel
 from training.splits import TimeFold, rolling_origin, withheld_weeks
 
 NOMINAL = 0.9
+TREES = GbmParameters(max_bin=127)
+"""Of data centres: a plant gives thousands of rows, and half of the bins take half of the time."""
 LEAST_UNIT_ROWS = 48
 """Rows in which a unit must have run before a model can know it."""
 
@@ -104,21 +107,24 @@ def candidates(recipe: Recipe, parameters: GbmParameters) -> dict[str, Learned]:
         # a line through room temperatures may fit best and answers a moved set-point with nonsense
         plain = [Gbm("LightGBM", parameters), ItLoad(parameters=parameters)]
     if recipe.quantity != "it_power_kw":
-        plain += grey_boxes(parameters)
+        plain += grey_boxes(parameters, metered=bool(recipe.meters))
     if ChillerPlant.fits(recipe.quantity, recipe.columns):
         plain.append(ChillerPlant(parameters=parameters))
     needs = needed_loads(recipe)
     return {m.name: LoadGap(m, needs, parameters) if needs else m for m in plain}
 
 
-def grey_boxes(parameters: GbmParameters) -> list[Learner]:
-    """Return a plant that bends, and its mean with trees alone for one that also switches, unfitted."""
+def grey_boxes(parameters: GbmParameters, *, metered: bool = False) -> list[Learner]:
+    """Return a plant that bends, and one that also switches, unfitted.
+
+    What switches is seen best in sub-meters; without any, the mean with trees alone stands for it.
+    """
     longer = parameters.with_(rounds=2 * parameters.rounds)
-    both: list[Learner] = [
-        GreyBox(parameters=longer),
-        GreyBox("LightGBM on the overhead", longer, physics=False),
-    ]
-    return [GreyBox(parameters=longer), MeanOf("mean of grey box and LightGBM", both)]
+    bends = GreyBox(parameters=longer)
+    if metered:
+        return [bends, MeterSum(parameters=parameters)]
+    trees = GreyBox("LightGBM on the overhead", longer, physics=False)
+    return [bends, MeanOf("mean of grey box and LightGBM", [GreyBox(parameters=longer), trees])]
 
 
 def forecasts(plain: list[Learner], recipe: Recipe, parameters: GbmParameters) -> list[Learner]:

@@ -18,7 +18,6 @@ from models.baselines import Linear, SiteMean, past_value_baselines
 from models.bundle import Progress
 from models.cold_start import ColdStart, prior_domain
 from models.data_centre import DataCentreBundle, SiteModels, WhatIf
-from models.gbm import GbmParameters
 from models.identifiability import lever_evidence
 from models.metrics import coverage, score_table
 from models.quantity import QuantityModel
@@ -26,7 +25,7 @@ from models.regime import daily_levels
 from models.site_response import fit_site_response
 from models.site_scorer import fit_site_scorer
 from models.store import ModelCard, card_of, seal
-from training.choose import NOMINAL, choose, residuals_of
+from training.choose import NOMINAL, TREES, choose, residuals_of
 from training.cold_start import LEAST_FULL_DAYS, calibrated_priors, prior_quantities, too_short
 from training.gate import Refused, admitted, closed, judge, rivals
 from training.jobs import run_jobs
@@ -151,7 +150,7 @@ def _train(
     frame = build(telemetry, recipe)
     known = frame.measured()
     past, newest = newest_share(known, HELD_BACK)
-    parameters = GbmParameters(seed=seed)
+    parameters = TREES.with_(seed=seed)
     tuned = None
     if trials:
         plan = SearchPlan(trials, seed, storage).of(telemetry, quantity, task)

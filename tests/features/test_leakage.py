@@ -67,6 +67,7 @@ EXEMPT = {
     "features.operation.Operation.only_levers": "selects columns",
     "features.operation.Operation.rows": "selects rows",
     "features.operation.Operation.with_levers": "replaces levers by given ones",
+    "models.conditional_mean.ConditionalMean.filled": "fills gaps of inputs from the other inputs of the row",
     "models.station_fingerprint.StationHours.rows": "selects rows",
     "models.station_power.KnownHours.from_text": "reads back what was stored",
 }
@@ -539,8 +540,8 @@ def test_points_of_estimates_never_move_with_their_target(
 def test_a_builder_that_looks_ahead_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     original = data_centre._trailing_mean
 
-    def ahead(series: pd.Series, index: pd.Index) -> FloatArray:
-        return original(series.shift(-1), index)
+    def ahead(series: pd.Series, index: pd.Index, hours: int = 24) -> FloatArray:
+        return original(series.shift(-1), index, hours)
 
     monkeypatch.setattr(data_centre, "_trailing_mean", ahead)
     with pytest.raises(AssertionError):
