@@ -14,6 +14,7 @@ from features.data_centre import (
     Recipe,
     build,
     changes_of,
+    means_of,
     recipe_for,
     supported_quantities,
 )
@@ -83,7 +84,8 @@ def test_an_estimate_sees_no_power_meter_but_the_load(quantity: str) -> None:
     assert set(recipe.columns) & set(POWERS) <= {"it_power_kw"}
     assert quantity not in recipe.columns
     seen = {n for n in frame.names if any(n.startswith(p) for p in POWERS)}
-    assert seen <= {"it_power_kw", "it_power_kw_before", *changes_of("it_power_kw")}
+    of_load = (*changes_of("it_power_kw"), *means_of("it_power_kw"))
+    assert seen <= {"it_power_kw", "it_power_kw_before", *of_load}
     moved = telemetry.frame.copy()
     for name in ({*POWERS, "pue", "water_m3"} - {"it_power_kw"}) & set(moved):
         moved[name] = moved[name] * 2 + 1
