@@ -34,13 +34,13 @@ class Stranger:
     environment: dict[str, str]
     first: subprocess.CompletedProcess[str]
 
-    def bash(self, script: str, timeout: int = 300) -> subprocess.CompletedProcess[str]:
+    def bash(self, script: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
         """Run a script in the copy of the tree."""
         return run_bash(script, self.folder, self.environment, timeout)
 
 
 def run_bash(
-    script: str, folder: Path, environment: dict[str, str], timeout: int = 300
+    script: str, folder: Path, environment: dict[str, str], timeout: int = 600
 ) -> subprocess.CompletedProcess[str]:
     """Run a bash script that stops at its first error."""
     return subprocess.run(

@@ -122,7 +122,8 @@ def grey_boxes(parameters: GbmParameters, *, metered: bool = False) -> list[Lear
     longer = parameters.with_(rounds=2 * parameters.rounds)
     bends = GreyBox(parameters=longer)
     if metered:
-        return [bends, MeterSum(parameters=parameters)]
+        quick = parameters.with_(rounds=parameters.rounds // 2, learning_rate=2 * parameters.learning_rate)
+        return [bends, MeterSum(parameters=quick)]  # there are many parts, each of them plain
     trees = GreyBox("LightGBM on the overhead", longer, physics=False)
     return [bends, MeanOf("mean of grey box and LightGBM", [GreyBox(parameters=longer), trees])]
 
