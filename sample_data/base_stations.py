@@ -23,7 +23,7 @@ from sample_data.weather import ar1
 
 FloatArray = npt.NDArray[np.float64]
 
-STATIONS = 200
+STATIONS = 120
 DAYS = 4
 START = "2025-03-06"
 """A Thursday: the days hold a weekend. They are few because the demo trains on all stations."""

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,16 +57,23 @@ def readme_blocks() -> list[str]:
     return re.findall(r"^```bash\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture(scope="session")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
-    """Run the README's first command as a stranger would, once for all test processes."""
+@contextmanager
+def shared_by_processes(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """Yield a folder that all test processes share, to one of them at a time."""
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent  # the folder that the processes share
-    base = base / "stranger"
+        base = base.parent
+    base = base / name
     base.mkdir(exist_ok=True)
     with (base / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield base
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
+    """Run the README's first command as a stranger would, once for all test processes."""
+    with shared_by_processes(tmp_path_factory, "stranger") as base:
         kept = base / "first.json"
         if not kept.exists():
             environment = make_environment(base / "venv")

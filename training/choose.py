@@ -33,6 +33,8 @@ TREES = GbmParameters(max_bin=127)
 """Of data centres: a plant gives thousands of rows, and half of the bins take half of the time."""
 LEAST_UNIT_ROWS = 48
 """Rows in which a unit must have run before a model can know it."""
+FAR_BEHIND = 1.3
+"""Times the best error of the newest fold beyond which a candidate is not tried on the older ones."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,11 @@ class Residuals:
 
 @dataclass(frozen=True)
 class Choice:
-    """The winner of the rolling origin: its mean absolute errors and held-out residuals."""
+    """The winner of the rolling origin and its held-out residuals.
+
+    ``errors`` are the candidates' mean absolute errors [unit of the quantity], of those far behind on the
+    newest fold on that fold alone.
+    """
 
     recipe: Recipe
     name: str
@@ -194,16 +200,18 @@ def choose(
     folds = folds or rolling_origin(frame)
     fitted: dict[str, list[Learned]] = {name: [] for name in competing(recipe, parameters, only)}
     errors: dict[str, list[FloatArray]] = {name: [] for name in fitted}
-    for fold in folds:
+    running = set(fitted)
+    for fold in reversed(folds):  # the newest first: it has most to train on and is most like what comes
         train, test = frame.rows(fold.train), frame.rows(fold.test)
-        for name, model in _all_fitted(train, recipe, parameters, only).items():
+        for name, model in _all_fitted(train, recipe, parameters, only, running).items():
             fitted[name].append(model)
             part = residuals_of(model, test)
             errors[name].append(np.where(knowable(train, test), np.abs(part.truth - part.predicted), np.nan))
+        running = _near_the_best({name: errors[name] for name in running})
     means = {name: float(np.nanmean(np.concatenate(parts))) for name, parts in errors.items()}
-    best = min(means, key=lambda name: means[name])
+    best = min(running, key=lambda name: means[name])
     held = []
-    for model, fold in zip(fitted[best], folds, strict=True):
+    for model, fold in zip(reversed(fitted[best]), folds, strict=True):
         beyond = frame.rows(fold.test if fold.beyond is None else fold.beyond)
         held.append(residuals_of(model, beyond.rows(knowable(frame.rows(fold.train), beyond))))
     for fold in weeks:  # a forecast is asked for the time after the data only
@@ -212,11 +220,21 @@ def choose(
     return Choice(recipe, best, parameters, means, reduce(Residuals.and_those_of, held))
 
 
+def _near_the_best(errors: dict[str, list[FloatArray]]) -> set[str]:
+    """Return the candidates within `FAR_BEHIND` of the best over the folds that all of them saw."""
+    seen = {name: np.concatenate(parts) for name, parts in errors.items()}
+    means = {name: float(np.nanmean(all_)) for name, all_ in seen.items() if np.isfinite(all_).any()}
+    if len(means) < len(seen):  # a fold that tells nothing of one
+        return set(seen)
+    limit = FAR_BEHIND * min(means.values())
+    return {name for name, mean in means.items() if mean <= limit}
+
+
 def _all_fitted(
-    train: FeatureFrame, recipe: Recipe, parameters: GbmParameters, only: str
+    train: FeatureFrame, recipe: Recipe, parameters: GbmParameters, only: str, running: set[str]
 ) -> dict[str, Learned]:
-    """Return the candidates fitted on the same rows; what several of them need is fitted once."""
-    everyone = competing(recipe, parameters, only)
+    """Return the `running` candidates fitted on the same rows; what several of them need is fitted once."""
+    everyone = {n: m for n, m in competing(recipe, parameters, only).items() if n in running}
     without = None
     inner: dict[str, Learner] = {}
     for model in everyone.values():

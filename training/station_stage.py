@@ -34,6 +34,8 @@ HELD_RANDOM = 0.15
 HELD_TAIL = 0.15
 FIRST_HOURS = 60
 DAY = pd.Timedelta(days=1)
+FAR = 10.0
+"""Robust standard deviations from the middle beyond which a reading teaches no more than one that far."""
 MIN_LABEL_HOURS = 24
 """Measured hours that make a product or a radio mode one that was seen."""
 
@@ -163,7 +165,16 @@ def fit_correction(
         some = np.sort(rng.choice(rows, max(1, int(0.25 * len(rows))), replace=False))
         tables.append(stage.table(some, stage.hours(first_hours(stage, teaching, rng)), mode))
     stacked = _stack(tables)
-    return Gbm(f"correction {mode}", parameters).fit(stacked.rows(stacked.X["n"].to_numpy() > 0))
+    told = _bounded(stacked.rows(stacked.X["n"].to_numpy() > 0))
+    return Gbm(f"correction {mode}", parameters).fit(told)
+
+
+def _bounded(frame: FeatureFrame) -> FeatureFrame:
+    """Return the frame with its targets within `FAR`: one spike of a meter would bend trees for everyone."""
+    y = frame.target()
+    middle = np.median(y)
+    reach = FAR * 1.4826 * np.median(np.abs(y - middle))
+    return replace(frame, y=pd.Series(np.clip(y, middle - reach, middle + reach)))
 
 
 def _stack(tables: list[FeatureFrame]) -> FeatureFrame:

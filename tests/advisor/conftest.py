@@ -16,6 +16,8 @@ from advisor.site import Site, read_site
 from features.operation import operation_of
 from features.reading import read_paths
 from features.telemetry import Telemetry
+from models.base_station import BaseStationBundle
+from models.bundle import load_bundle, save_bundle
 from models.data_centre import DataCentreBundle, SiteModels, WhatIf
 from models.identifiability import lever_evidence
 from models.site_response import fit_site_response
@@ -23,6 +25,9 @@ from models.site_scorer import fit_site_scorer
 from models.store import ModelCard
 from sample_data.data_centre import CURRENT, SampleYear, data_centre_year
 from sample_data.generate import write_samples
+from tests.base_station_fleet import fleet
+from tests.conftest import shared_by_processes
+from training.base_station import fit
 
 SEED = 7
 JULY = (pd.Timestamp("2025-07-01", tz="+08:00"), pd.Timestamp("2025-08-01", tz="+08:00"))
@@ -148,3 +153,22 @@ def dc_best_pairs(dc_case: DcCase) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["zone", "water", "energy", "inlet"])
     before = dc_case.true_run(None)["facility_power_kw"].sum()
     return table.assign(saving_pct=100 * (1 - table["energy"] / before))
+
+
+# -- base stations -------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def sleepers() -> Telemetry:
+    """A fleet of known law in which every other station of one product sleeps at night."""
+    return fleet(stations=54, days=8)
+
+
+@pytest.fixture(scope="session")
+def sleepers_bundle(sleepers: Telemetry, tmp_path_factory: pytest.TempPathFactory) -> BaseStationBundle:
+    """Its models, fitted once for all test processes."""
+    with shared_by_processes(tmp_path_factory, "sleepers") as folder:
+        if not (folder / "model").exists():
+            save_bundle(fit(sleepers), folder / "made")
+            (folder / "made").rename(folder / "model")
+        bundle = load_bundle(folder / "model")
+    assert isinstance(bundle, BaseStationBundle)
+    return bundle

@@ -18,13 +18,12 @@ from features.message import Joined, Message
 from features.telemetry import Telemetry
 from models.bundle import load_bundle, save_bundle
 from models.data_centre import DataCentreBundle
-from tests.base_station_fleet import fleet
-from training.base_station import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from models.base_station import BaseStationBundle
     from tests.advisor.conftest import DcCase
 
 NAMES = ("cite", "idle_cite", "source", "name", "title", "group", "error")
@@ -99,10 +98,9 @@ def test_a_site_without_identified_levers_is_told_so_in_chinese(
     assert not left, "\n".join(left)
 
 
-def test_a_fleet_is_advised_in_chinese() -> None:
-    data = fleet(stations=54, days=8)
-    advice = advise_base_stations(data, fit(data), load_measures())
-    left = english_left(said(advice, data))
+def test_a_fleet_is_advised_in_chinese(sleepers: Telemetry, sleepers_bundle: BaseStationBundle) -> None:
+    advice = advise_base_stations(sleepers, sleepers_bundle, load_measures())
+    left = english_left(said(advice, sleepers))
     assert not left, "\n".join(left)
 
 

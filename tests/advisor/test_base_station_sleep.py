@@ -27,13 +27,13 @@ ACTIONS = {"P:1+2": ("P", ("sleep_mode_1", "sleep_mode_2"))}
 
 
 @pytest.fixture(scope="module")
-def data() -> Telemetry:
-    return fleet(stations=54, days=8)
+def data(sleepers: Telemetry) -> Telemetry:
+    return sleepers
 
 
 @pytest.fixture(scope="module")
-def bundle(data: Telemetry) -> BaseStationBundle:
-    return fit(data)
+def bundle(sleepers_bundle: BaseStationBundle) -> BaseStationBundle:
+    return sleepers_bundle
 
 
 @pytest.fixture(scope="module")

@@ -15,18 +15,17 @@ from advisor.site import Limits, Site
 from advisor.what_if_sleep import THRESHOLD, SleepWhatIf, sleep_what_if
 from features.telemetry import Telemetry
 from models.base_station import BaseStationBundle
-from tests.base_station_fleet import EFFECT, fleet
-from training.base_station import fit
+from tests.base_station_fleet import EFFECT
 
 
 @pytest.fixture(scope="module")
-def data() -> Telemetry:
-    return fleet(stations=54, days=8)
+def data(sleepers: Telemetry) -> Telemetry:
+    return sleepers
 
 
 @pytest.fixture(scope="module")
-def bundle(data: Telemetry) -> BaseStationBundle:
-    return fit(data)
+def bundle(sleepers_bundle: BaseStationBundle) -> BaseStationBundle:
+    return sleepers_bundle
 
 
 @pytest.fixture(scope="module")

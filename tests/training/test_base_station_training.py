@@ -19,7 +19,7 @@ from training.station_backtest import backtest_quantity
 from training.station_curve import FIRST
 from training.station_products import product_hits
 from training.station_rows import OURS, StationLinear, table_of
-from training.station_stage import first_hours, first_stage, hold_out, taught_labels, thin
+from training.station_stage import first_hours, first_stage, fit_correction, hold_out, taught_labels, thin
 
 Q = "station_energy_rel"
 SMALL = GbmParameters(rounds=60, objective="regression_l1")
@@ -220,3 +220,20 @@ def test_errors_on_measured_stations_stay_small() -> None:
     assert held_out["prior"]["wmape"] < 12.0  # type: ignore[index]
     for group in ("around", "past"):
         assert 0.84 <= held_out[group]["coverage"] <= 0.97  # type: ignore[index]
+
+
+def test_a_spike_of_one_meter_bends_nothing_elsewhere() -> None:
+    data = fleet(stations=12, days=4)
+    energy = data.frame[Q].to_numpy(dtype=np.float64, copy=True)
+    rows = np.flatnonzero((data.frame["site_id"] == "S04") & np.isfinite(energy))
+    energy[rows[-4]] *= 12.0
+    spiked = with_energy(data, np.arange(len(energy)) == rows[-4], energy[rows[-4]])
+    error = []
+    for one in (data, spiked):
+        stage = first_stage(build(one, Q))
+        model = fit_correction(stage, stage.usable, "past", np.random.default_rng(0), SMALL)
+        asked = stage.usable & (stage.frame.keys["site_id"] != "S04").to_numpy()
+        table = stage.table(np.flatnonzero(asked), stage.hours(stage.usable), "past")
+        point = np.exp(table.X["log_config"].to_numpy() + model.predict(table))
+        error.append(metrics.wmape(stage.frame.target()[asked], point))
+    assert error[1] < error[0] + 0.1
