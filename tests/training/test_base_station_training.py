@@ -12,6 +12,7 @@ from features.station_clock import find_clock_offset
 from models import metrics
 from models.gbm import GbmParameters
 from models.station_config import measured
+from models.station_power import CORRECTION
 from tests.base_station_fleet import fleet, telemetry, with_energy
 from training.base_station import backtest, fit, targets
 from training.result import BACKTEST_COLUMNS, Backtest, provenance
@@ -231,7 +232,7 @@ def test_a_spike_of_one_meter_bends_nothing_elsewhere() -> None:
     error = []
     for one in (data, spiked):
         stage = first_stage(build(one, Q))
-        model = fit_correction(stage, stage.usable, "past", np.random.default_rng(0), SMALL)
+        model = fit_correction(stage, stage.usable, "past", np.random.default_rng(0), CORRECTION)
         asked = stage.usable & (stage.frame.keys["site_id"] != "S04").to_numpy()
         table = stage.table(np.flatnonzero(asked), stage.hours(stage.usable), "past")
         point = np.exp(table.X["log_config"].to_numpy() + model.predict(table))
