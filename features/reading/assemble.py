@@ -13,6 +13,7 @@ from features.errors import DataError
 from features.issues import DataIssue
 from features.message import Message, say
 from features.reading import timeaxis
+from features.reading.attributes import join_attributes
 from features.reading.convert import ROW, Rows
 from features.reading.drift import MOST_OFF_GRID, steadied
 from features.reading.groups import Group, codes_of, grouped, micros_of, place_of
@@ -85,7 +86,7 @@ def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
     for group in groups:
         _amounts(group, interval, issues)
     result = _joined(groups, interval, issues)
-    _join_attributes(result, [p for p in parts if p.mapping.time is None], ledger)
+    join_attributes(result.frame, [p for p in parts if p.mapping.time is None], ledger, result.issues)
     return result
 
 
@@ -345,48 +346,3 @@ def _filled(
             )
         )
     return result
-
-
-def _join_attributes(result: Assembled, parts: Sequence[Rows], ledger: Ledger) -> None:
-    """Repeat each unit's attributes on its rows; contradictory attributes are rejected."""
-    for part in parts:
-        keys = ["site_id", "unit_id"] if part.mapping.unit_column else ["site_id"]
-        names = [c for c in part.frame if c in SCHEMA and c not in result.frame]
-        if not names or not part.mapping.site_column:
-            continue
-        same = part.frame.duplicated([*keys, *names], keep="first")
-        distinct = part.frame[~same]
-        clash = distinct.loc[distinct.duplicated(keys, keep=False), keys]
-        wrong = pd.MultiIndex.from_frame(part.frame[keys]).isin(pd.MultiIndex.from_frame(clash))
-        out = same.to_numpy() | wrong
-        if out.any():
-            ledger.reject(part.frame[ROW].to_numpy()[out], "D-DUPLICATE")
-            result.issues.append(
-                DataIssue(
-                    "D-DUPLICATE",
-                    "warning",
-                    part.mapping.glob,
-                    say("{count} rows describe a unit again", count=int(out.sum())),
-                    say("describe each unit once"),
-                    say("the repetitions (contradictions: all of them) are rejected"),
-                    int(out.sum()),
-                )
-            )
-        joined = result.frame[keys].merge(part.frame.loc[~out, [*keys, *names]], on=keys, how="left")
-        for name in names:
-            result.frame[name] = (
-                joined[name].to_numpy() if not SCHEMA[name].text else joined[name].astype("str")
-            )
-        bare = int((joined[names].isna().all(axis=1) & (result.frame["unit_id"] != "")).sum())
-        if bare:
-            result.issues.append(
-                DataIssue(
-                    "D-ATTRIBUTES-MISSING",
-                    "warning",
-                    part.mapping.glob,
-                    say("{count} rows belong to units without attributes", count=bare),
-                    say("add these units to the file"),
-                    say("their attributes are missing"),
-                    bare,
-                )
-            )

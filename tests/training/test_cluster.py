@@ -131,7 +131,7 @@ def test_small_fits_stay_here_and_the_engine_is_put_back(
 
 def test_a_fleet_is_trained_by_the_cluster(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole of ``train`` with its two threads, and a model that is as good."""
-    monkeypatch.setattr("training.fit.on_cluster", lambda one: on_cluster(one, least_rows=500))
+    monkeypatch.setattr("training.fit.on_cluster", lambda one: on_cluster(one, least_rows=2500))
     fits: list[int] = []
     original = ClusterTrainer.__call__
 

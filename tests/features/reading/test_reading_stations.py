@@ -123,6 +123,26 @@ def test_contradictory_attributes_are_rejected(folder: Callable[..., Reading]) -
     assert "D-ATTRIBUTES-MISSING" in codes(reading)
 
 
+def test_units_described_in_two_files_are_all_described(folder: Callable[..., Reading]) -> None:
+    header, *rows = CELLS.splitlines(keepends=True)
+    reading = folder(first=header + "".join(rows[:2]), second=header + rows[2], CLdata=loads())
+    frame = reading.telemetry().frame
+    assert frame[["ru_type", "antennas"]].notna().all(axis=None)
+    assert reading.counts.accepted == reading.counts.rows_in
+    assert not {"D-ATTRIBUTES-MISSING", "D-DUPLICATE"} & set(codes(reading))
+
+
+def test_files_with_other_columns_add_to_each_other_and_contradictions_are_told(
+    folder: Callable[..., Reading],
+) -> None:
+    other = "BS,CellName,RUType,Antennas\nS_1,Cell0,TypeZ,4\nS_2,Cell0,TypeB,32\n"
+    reading = folder(BSinfo=CELLS, extra=other, CLdata=loads())
+    frame = reading.telemetry().frame
+    assert set(frame.query("site_id == 'S_1' and unit_id == 'Cell0'")["ru_type"]) == {"TypeA"}
+    told = [i for i in reading.issues if i.code == "D-DUPLICATE"]
+    assert [(i.place, i.rows) for i in told] == [("extra.csv", 72)]
+
+
 def test_load_in_percent(folder: Callable[..., Reading]) -> None:
     text = loads().replace(",load,", ",PRB utilisation (%),")
     lines = text.splitlines()
