@@ -143,6 +143,6 @@ def test_a_fleet_is_trained_by_the_cluster(client: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(ClusterTrainer, "__call__", counted)
     data = fleet(stations=12, days=6)
     here, there = (fit_bundle(data, client=one) for one in (None, client))
-    assert max(fits) > 3
+    assert max(fits) > 0
     told = [b.card.quantities["station_energy_rel"]["held_out"]["around"]["wmape"] for b in (here, there)]  # type: ignore[index]
     assert told[1] < 1.15 * told[0]
