@@ -117,6 +117,8 @@ def fit_block_ridge(
     centre = float(np.average(target, weights=w))
     y = target - centre
     _, block = np.unique(blocks, return_inverse=True)
+    if not draws:  # only the folds of the penalty are summed apart
+        block = block % CV_FOLDS
     grams, moments = _per_block(Z, y, w, block)
     if isinstance(alpha, tuple):
         alpha = _best_alpha(grams, moments, alpha, len(y))

@@ -48,14 +48,13 @@ class ConditionalMean:
         One solve per pattern of missing inputs, of which there are few.
         """
         gaps = ~np.isfinite(values)
-        if not gaps.any():
+        some = np.flatnonzero(gaps.any(axis=1))
+        if not len(some):
             return values
         standard = (values - self.mean) / self.scale
-        patterns, which = np.unique(gaps, axis=0, return_inverse=True)
+        patterns, which = np.unique(gaps[some], axis=0, return_inverse=True)
         for number, missing in enumerate(patterns):
-            if not missing.any():
-                continue
-            rows = np.flatnonzero(which.ravel() == number)
+            rows = some[which.ravel() == number]
             known = ~missing
             weights = np.linalg.solve(
                 self.correlation[np.ix_(known, known)], self.correlation[np.ix_(known, missing)]

@@ -16,6 +16,9 @@ from features.message import say
 from models.baselines import Linear, check_hash
 from models.search_space import FloatRange, IntRange
 
+BINNED_ROWS = 20_000
+"""Rows that limits of bins are read from: their quantiles are as good as those of all, and quicker."""
+
 
 @dataclass(frozen=True)
 class GbmParameters:
@@ -47,8 +50,8 @@ class GbmParameters:
             "objective": self.objective, "learning_rate": self.learning_rate, "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_data_in_leaf, "feature_fraction": self.feature_fraction,
             "bagging_fraction": self.bagging_fraction, "bagging_freq": 1, "lambda_l2": self.lambda_l2,
-            "max_bin": self.max_bin, "seed": self.seed, "num_threads": self.threads, "deterministic": True,
-            "force_row_wise": True, "verbosity": -1,
+            "max_bin": self.max_bin, "bin_construct_sample_cnt": BINNED_ROWS, "seed": self.seed,
+            "num_threads": self.threads, "deterministic": True, "force_row_wise": True, "verbosity": -1,
         }  # fmt: skip
 
 

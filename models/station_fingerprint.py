@@ -9,6 +9,7 @@ towards zero; the second stage learns how far to believe which.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -63,20 +64,23 @@ class StationHours:
 
 
 class _Sums:
-    """Running weighted sums over neighbours."""
+    """Running weighted sums over neighbours, shape (rows,) each."""
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
         self.total: dict[str, FloatArray] = {}
 
-    def add(self, name: str, rows: npt.NDArray[np.intp], value: FloatArray) -> None:
-        total = self.total.setdefault(name, np.zeros(self.rows))
-        total[rows] += value
+    def add(self, rows: npt.NDArray[np.intp], part: dict[str, FloatArray]) -> None:
+        """Add sums of some rows."""
+        for name, value in part.items():
+            self.total.setdefault(name, np.zeros(self.rows))[rows] += value
 
     def __getitem__(self, name: str) -> FloatArray:
         return self.total.get(name, np.zeros(self.rows))
 
 
+GATHERED = 0.8
+"""Share of the hours under way below which they are gathered anew."""
 MEANS = ("all", "day", "hours", "load", "load_close", "load_day", "load_hours", "clock", "load_clock")
 
 
@@ -118,61 +122,82 @@ def _walk(
     query: StationHours, history: StationHours, start: IntArray, side: int, *, sums: _Sums,
     near: dict[str, FloatArray],
 ) -> None:  # fmt: skip
-    """Step outwards through the history on one side of every hour at once."""
+    """Step outwards through the history on one side of every hour at once.
+
+    An hour that has left its station's history stays outside, so that the hours under way get fewer; they
+    are gathered anew only now and then, and count with weight zero until then.
+    """
     label = "before" if side < 0 else "after"
+    for step, name in product(range(1, NEAREST + 1), ("residual", "gap", "load")):
+        near[f"{name}_{label}_{step}"] = np.full(len(query), np.nan)
+    levels = [np.log(np.maximum(hours.load + 0.02, 1e-6)) for hours in (query, history)]
+    under_way = np.arange(len(query))
+    part: dict[str, FloatArray] = {}
     for step in range(1, NEIGHBOURS + 1):
-        position = start - step if side < 0 else start + step - 1
-        valid = (position >= 0) & (position < len(history))
-        position = np.where(valid, position, 0)
+        position = start[under_way] + (-step if side < 0 else step - 1)
+        inside = (position >= 0) & (position < len(history))
         if len(history):
-            valid &= history.station[position] == query.station
-        rows = np.flatnonzero(valid)
-        if step <= NEAREST:
-            for name in ("residual", "gap", "load"):
-                near.setdefault(f"{name}_{label}_{step}", np.full(len(query), np.nan))
-        if not len(rows):
-            if step > NEAREST:
+            inside &= history.station[np.where(inside, position, 0)] == query.station[under_way]
+        if inside.sum() <= GATHERED * len(inside):
+            sums.add(under_way, part)
+            under_way, position, part = under_way[inside], position[inside], {}
+            inside = np.ones(len(under_way), dtype=bool)
+            if not len(under_way):
                 break
-            continue
-        there = position[rows]
-        gap = np.abs(history.minute[there] - query.minute[rows]) / 60.0
-        difference = history.load[there] - query.load[rows]
+        there = np.where(inside, position, 0)
+        gap = np.abs(history.minute[there] - query.minute[under_way]) / 60.0
+        difference = history.load[there] - query.load[under_way]
         residual = history.residual[there]
         if step <= NEAREST:
-            near[f"residual_{label}_{step}"][rows] = residual
-            near[f"gap_{label}_{step}"][rows] = gap
-            near[f"load_{label}_{step}"][rows] = difference
-        _accumulate(sums, rows, gap=gap, difference=difference, load=history.load[there], residual=residual)
+            rows = under_way[inside]
+            for name, value in (("residual", residual), ("gap", gap), ("load", difference)):
+                near[f"{name}_{label}_{step}"][rows] = value[inside]
+        _accumulate(
+            part, inside.astype(np.float64), gap=gap, difference=difference,
+            ratio=levels[1][there] - levels[0][under_way], residual=residual,
+        )  # fmt: skip
+    sums.add(under_way, part)
 
 
 def _accumulate(
-    sums: _Sums, rows: npt.NDArray[np.intp], *, gap: FloatArray, difference: FloatArray, load: FloatArray,
-    residual: FloatArray,
+    part: dict[str, FloatArray], counts: FloatArray, *, gap: FloatArray, difference: FloatArray,
+    ratio: FloatArray, residual: FloatArray,
 ) -> None:  # fmt: skip
-    weights = _weights(gap, difference, load)
-    for name in MEANS:
-        sums.add(f"w_{name}", rows, weights[name])
-        sums.add(f"r_{name}", rows, weights[name] * residual)
-    sums.add("rr_all", rows, residual**2)
+    """Add one neighbour of every hour, shape (hours under way,)."""
+
+    def add(name: str, value: FloatArray) -> None:
+        if name in part:
+            part[name] += value
+        else:
+            part[name] = value.copy()
+
     known = np.nan_to_num(difference)
-    for name in ("all", "day"):
-        sums.add(f"x_{name}", rows, weights[name] * known)
-        sums.add(f"xx_{name}", rows, weights[name] * known**2)
-        sums.add(f"xr_{name}", rows, weights[name] * known * residual)
+    for name, weight in _weights(counts, gap, difference, ratio).items():
+        pulled = weight * residual
+        add(f"w_{name}", weight)
+        add(f"r_{name}", pulled)
+        if name in ("all", "day"):
+            carried = weight * known
+            add(f"x_{name}", carried)
+            add(f"xx_{name}", carried * known)
+            add(f"xr_{name}", carried * residual)
+    add("rr_all", counts * residual**2)
 
 
-def _weights(gap: FloatArray, difference: FloatArray, load: FloatArray) -> dict[str, FloatArray]:
+def _weights(
+    counts: FloatArray, gap: FloatArray, difference: FloatArray, ratio: FloatArray
+) -> dict[str, FloatArray]:
     """Return the weight of one neighbour per hour: near in time [h], in load [1], in time of day."""
-    relative = np.log((load + 0.02) / np.maximum(load - difference + 0.02, 1e-6))
-    alike = np.nan_to_num(np.exp(-0.5 * (relative / 0.25) ** 2))
-    close = np.nan_to_num(np.exp(-0.5 * (difference / 0.03) ** 2))
+    alike = counts * np.nan_to_num(np.exp(-0.5 * (ratio / 0.25) ** 2))
+    close = counts * np.nan_to_num(np.exp(-0.5 * (difference / 0.03) ** 2))
     of_day = gap % 24
     clock = np.exp(-np.minimum(of_day, 24 - of_day) / 1.5)
-    day, hours = np.exp(-gap / 24), np.exp(-gap / 4)
+    day = np.exp(-gap / 24)
+    fourth = np.square(np.square(day))
     return {
-        "all": np.ones(len(gap)), "day": day, "hours": hours, "load": alike, "load_close": close,
-        "load_day": alike * day, "load_hours": alike * np.exp(-gap / 6), "clock": clock,
-        "load_clock": alike * clock,
+        "all": counts, "day": counts * day, "hours": counts * fourth * np.square(day), "load": alike,
+        "load_close": close, "load_day": alike * day, "load_hours": alike * fourth,
+        "clock": counts * clock, "load_clock": alike * clock,
     }  # fmt: skip
 
 

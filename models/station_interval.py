@@ -38,7 +38,7 @@ MIN_GROUP = 60
 """Held-out rows that a group needs for its own interval."""
 MIN_SCALED = 800
 """Held-out rows from which the likely size of an error is learned row by row."""
-FOLDS = 10
+FOLDS = 5
 """In which distances are learned from other rows than their own: with half of the stations they are learned
 so much worse that intervals get too wide."""
 MORE_IS_KNOWN = 0.95
@@ -251,8 +251,9 @@ def calibrate_hours(
 ) -> tuple[dict[str, Band], SideScale, dict[str, dict[str, float]]]:
     """Calibrate one mode: a scale, and a band per group with enough rows.
 
-    The distances of a station's errors are learned from other folds of the stations, the final scale from
-    all; what is measured of a band comes from the half of the stations that it was not calibrated on.
+    The distances of a station's errors are learned from other folds of the stations, the final scale is
+    the mean of those of all folds; what is measured of a band comes from the half of the stations that it
+    was not calibrated on.
 
     Returns
     -------
@@ -306,11 +307,12 @@ def _scaled(held: HeldOutHours, coverage: float, seed: int) -> tuple[SideScale, 
     known = not held.strangers
     # hours of a known station will be asked of a scale that knows the station, those of a stranger not
     fold = rng.integers(0, FOLDS, len(residual)) if known else rng.permutation(len(names))[code] % FOLDS
+    learned: list[SideScale] = []
     for k in range(FOLDS):
         mine = fold == k
-        learned = SideScale.learn(held.table.rows(~mine), log_point[~mine], residual[~mine], coverage)
-        below[mine], above[mine] = learned.of(held.table.rows(mine), log_point[mine])
-    whole = SideScale.learn(held.table, log_point, residual, coverage)
+        learned.append(SideScale.learn(held.table.rows(~mine), log_point[~mine], residual[~mine], coverage))
+        below[mine], above[mine] = learned[-1].of(held.table.rows(mine), log_point[mine])
+    whole = SideScale.together(learned, residual, coverage)
     return followed(whole, (below, above), residual, coverage)
 
 

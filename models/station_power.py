@@ -32,7 +32,9 @@ MODES: tuple[Mode, ...] = ("around", "past", "forecast")
 """``around``: measured hours on both sides; ``past``: only earlier ones; ``forecast``: load unknown too."""
 WIDEN_OUT_OF_DOMAIN = 1.5
 """Factor of the logarithmic interval outside the training domain."""
-CORRECTION = GbmParameters(rounds=250, num_leaves=31, feature_fraction=0.6, max_bin=127, threads=1)
+CORRECTION = GbmParameters(
+    rounds=150, learning_rate=0.08, num_leaves=31, feature_fraction=0.6, max_bin=127, threads=1
+)
 
 
 def station_hours(frame: FeatureFrame, names: list[str], residual: FloatArray | None = None) -> StationHours:

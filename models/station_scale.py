@@ -1,9 +1,9 @@
 """How far below and above its point a station's energy may lie, row by row.
 
 Stations of one product fall into kinds that no export names: the point sits at the commonest, the others lie
-to one side of it. Which side, and how far, depends on the product, on the measured hours and on the load; two
-small LightGBM quantile regressions tell it, and the conformal layer (`models.station_interval`) sets them
-right.
+to one side of it. Which side, and how far, depends on the product, on the measured hours and on the load;
+small LightGBM quantile regressions tell it, the mean of several whose rows differ, and the conformal layer
+(`models.station_interval`) sets them right.
 
 References
 ----------
@@ -12,7 +12,9 @@ Romano, Patterson, Candes (2019), Conformalized quantile regression, NeurIPS 32.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import lightgbm as lgb
 import numpy as np
@@ -45,7 +47,8 @@ class SideScale:
     power : float
         One of `POWERS`.
     texts : tuple of str
-        LightGBM models of the lower and of the upper quantile; empty where the power is 0.
+        LightGBM models, of the lower and of the upper quantile in turn; of several pairs the (geometric) mean
+        counts. Empty where the power is 0.
     names : tuple of str
         Features that they read; the last input is the logarithm of the point.
     """
@@ -68,7 +71,7 @@ class SideScale:
     ) -> SideScale:
         """Learn from held-out rows, shape (rows,)."""
         names = tuple(frame.names)
-        rows = np.arange(len(residual))[:: max(1, -(-len(residual) // MOST_ROWS))]
+        rows = np.linspace(0, len(residual) - 1, min(len(residual), MOST_ROWS)).astype(np.intp)
         inputs = _inputs(frame, names, log_point)[rows]
         binned = lgb.Dataset(inputs, label=residual[rows], params=_PARAMETERS)  # once for both sides
         texts = tuple(
@@ -77,19 +80,24 @@ class SideScale:
         )
         return replace(cls.flat(residual, coverage), power=1.0, texts=texts, names=names)
 
+    @classmethod
+    def together(cls, learned: Sequence[SideScale], residual: FloatArray, coverage: float) -> SideScale:
+        """Return the mean of scales that were learned from parts of the rows, shape of `residual` (rows,).
+
+        One alone says by chance too little or too much; their mean errs less, as no single fold does.
+        """
+        texts = tuple(text for one in learned for text in one.texts)
+        return replace(cls.flat(residual, coverage), power=1.0, texts=texts, names=learned[0].names)
+
     def of(self, frame: FeatureFrame, log_point: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the distances below and above [1] per row."""
         usual = (self.below, self.above)
         if not self.power:
             return np.full(len(log_point), self.below), np.full(len(log_point), self.above)
         inputs = _inputs(frame, self.names, log_point)
-        told = [
-            sign * np.asarray(lgb.Booster(model_str=text).predict(inputs, num_threads=1), dtype=np.float64)
-            for sign, text in zip((-1.0, 1.0), self.texts, strict=True)
-        ]
         below, above = (
-            size * np.clip(distance / size, CLOSEST, FARTHEST) ** self.power
-            for size, distance in zip(usual, told, strict=True)
+            size * np.exp(self.power * np.mean([_log_share(t, inputs, sign, size) for t in texts], axis=0))
+            for size, sign, texts in zip(usual, (-1.0, 1.0), (self.texts[::2], self.texts[1::2]), strict=True)
         )
         return below, above
 
@@ -121,6 +129,17 @@ def followed(
     if best is None:
         raise ValueError("no power competes")
     return best[1], best[2]
+
+
+@lru_cache(maxsize=256)
+def _booster(text: str) -> lgb.Booster:
+    return lgb.Booster(model_str=text)
+
+
+def _log_share(text: str, inputs: FloatArray, sign: float, usual: float) -> FloatArray:
+    """Return the logarithm of one model's distance over the usual one, shape (rows,)."""
+    told = sign * np.asarray(_booster(text).predict(inputs, num_threads=1), dtype=np.float64)
+    return np.asarray(np.log(np.clip(told / usual, CLOSEST, FARTHEST)))
 
 
 def _inputs(frame: FeatureFrame, names: tuple[str, ...], log_point: FloatArray) -> FloatArray:

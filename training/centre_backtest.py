@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
-from features.data_centre import PLANT, ForecastOrEstimate, Recipe, build, recipe_for
+from features.data_centre import CALENDAR, PLANT, ForecastOrEstimate, Recipe, build, recipe_for
 from features.errors import InsufficientDataError
 from features.frame import FeatureFrame, FloatArray
 from features.message import Message, say
@@ -53,6 +54,32 @@ class Case:
     test: FeatureFrame
     folds: list[TimeFold] | None = None
     """Inner folds; None: rolling origin."""
+
+
+class OfTheStep(Gbm):
+    """LightGBM on the columns of the export and the calendar, without features that we derive.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Names the columns.
+    seed : int
+    """
+
+    def __init__(self, recipe: Recipe, seed: int = 0) -> None:
+        super().__init__("LightGBM, columns of the step", GbmParameters(seed=seed))
+        self.columns = (*recipe.columns, *CALENDAR)
+
+    def fit(self, frame: FeatureFrame) -> Self:
+        """Fit on the measured rows."""
+        return super().fit(self._own(frame))
+
+    def predict(self, frame: FeatureFrame) -> FloatArray:
+        """Return the point [unit of the quantity], shape (rows,)."""
+        return super().predict(self._own(frame))
+
+    def _own(self, frame: FeatureFrame) -> FeatureFrame:
+        return replace(frame, X=frame.X[[n for n in frame.names if n in self.columns]])
 
 
 @dataclass(frozen=True)
@@ -143,6 +170,8 @@ def _scored(case: Case, seed: int) -> list[Row]:
     name = f"advisor ({choice.name})"
     answers = [Answer(name, True, ours.point, (ours.lower, ours.upper), (still.lower, still.upper))]
     others: list[Regressor] = [*reference_models(), Gbm("LightGBM", GbmParameters(seed=seed))]
+    if case.recipe.task == "estimate":
+        others.append(OfTheStep(case.recipe, seed))
     for model in others:
         held = _held_out(model, past, case)
         point = model.fit(past).predict(test)

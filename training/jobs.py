@@ -54,10 +54,14 @@ def run_jobs(
     done: dict[Job, Result] = {}
     notes: list[str] = []
     with ThreadPoolExecutor(WORKERS) as pool:
+        first = sorted(
+            jobs, key=lambda job: job[2] != "estimate"
+        )  # the long ones, so that the last are short
         running: dict[Job, Future[Result]] = {
-            job: pool.submit(work, sites[job[0]], job[1], job[2]) for job in jobs
+            job: pool.submit(work, sites[job[0]], job[1], job[2]) for job in first
         }
-        for number, (job, future) in enumerate(running.items()):
+        for number, job in enumerate(jobs):
+            future = running[job]
             if progress:
                 progress(
                     say("{quantity} ({task})", quantity=job[1], task=term(job[2])), number / (len(jobs) + 1)

@@ -144,15 +144,19 @@ def first_hours(stage: Stage, teaching: BoolArray, rng: np.random.Generator) -> 
 
 
 def fit_correction(
-    stage: Stage, teaching: BoolArray, mode: Mode, rng: np.random.Generator, parameters: GbmParameters
-) -> Gbm:
+    stage: Stage, teaching: BoolArray, mode: Mode, rng: np.random.Generator, parameters: GbmParameters,
+    most: int | None = None,
+) -> Gbm:  # fmt: skip
     """Fit one second stage on fingerprints that leave each row out.
 
     Views of the teaching rows are stacked: the full history, history hidden for hours around the row (long
     gaps), thinned history (stations with few measured hours) and, where only the past is known, the first
-    hours of every station alone (a meter that was read for a day, long ago).
+    hours of every station alone (a meter that was read for a day, long ago). At most `most` of the teaching
+    rows have a view; all of them are history.
     """
     rows = np.flatnonzero(teaching)
+    if most is not None and len(rows) > most:
+        rows = np.sort(rng.choice(rows, most, replace=False))
     history = stage.hours(teaching)
     tables = [stage.table(rows, history, mode)]
     some = np.sort(rng.choice(rows, max(1, int(0.4 * len(rows))), replace=False))
@@ -188,11 +192,12 @@ def _stack(tables: list[FeatureFrame]) -> FeatureFrame:
 
 def fit_corrections(
     stage: Stage, teaching: BoolArray, parameters: GbmParameters, seed: int,
-    modes: tuple[Mode, ...] = MODES,
+    modes: tuple[Mode, ...] = MODES, most: int | None = None,
 ) -> dict[Mode, Gbm]:  # fmt: skip
     """Fit the second stages of the modes side by side."""
     with ThreadPoolExecutor(WORKERS) as pool:
         models = pool.map(
-            lambda mode: fit_correction(stage, teaching, mode, np.random.default_rng(seed), parameters), modes
+            lambda mode: fit_correction(stage, teaching, mode, np.random.default_rng(seed), parameters, most),
+            modes,
         )
     return dict(zip(modes, models, strict=True))
