@@ -6,6 +6,7 @@ the IT response. Where the two disagree, the interval says so.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from models.site_response import DRAWS, least_rows
 
 MEMBERS = 8
 """Trees are fitted on this many draws of weeks; their spread is the scorer's uncertainty."""
+WORKERS = 2
 _ROUNDS = 160
 _PARAMETERS: dict[str, Any] = {
     "objective": "regression",
@@ -139,7 +141,9 @@ class SiteScorer:
         known = np.isfinite(rows).all(axis=1)
         predicted = np.full((len(rows), len(self.trees)), np.nan)
         if known.any():
-            predicted[known] = np.column_stack([t.predict(rows[known], num_threads=1) for t in self.trees])
+            with ThreadPoolExecutor(WORKERS) as pool:  # LightGBM lets go of the interpreter
+                told = list(pool.map(lambda t: t.predict(rows[known], num_threads=1), self.trees))
+            predicted[known] = np.column_stack(told)
         return predicted
 
     def score(
