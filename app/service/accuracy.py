@@ -11,9 +11,12 @@ from features.message import say
 from models.store import ModelCard
 
 OURS = "ours"
-UNFAIR = {"forecast": ("persistence",)}
-"""Baselines that know more than the task does: persistence has seen the step before, a day-ahead
-forecast nothing younger than a day."""
+UNFAIR = {
+    "estimate": ("persistence", "same hour yesterday", "same hour last week"),
+    "forecast": ("persistence",),
+}
+"""Baselines that know more than the task does: an estimate of a site is asked where no meter speaks, and
+persistence has seen the step before, a day-ahead forecast nothing younger than a day."""
 STATION_CASES = {
     "around": say("estimate, hours before and after are metered"),
     "past": say("estimate, earlier hours are metered"),
