@@ -22,6 +22,20 @@ LEFT_OUT = shutil.ignore_patterns(
     ".*", "__pycache__", "venv", "build", "dist", "out", "advisor-demo", "*.egg-info"
 )
 
+LONGEST = (
+    "test_readme.py",
+    "test_base_station_training.py",
+    "test_shared_plant.py",
+    "test_data_centre_training.py",
+    "test_base_station_sleep.py",
+)
+"""Modules that take minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest modules: at the end one process would work while the other waits."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 @dataclass(frozen=True)
 class Stranger:

@@ -20,7 +20,7 @@ from features.message import Message, say
 from features.telemetry import Telemetry
 from models.base import Regressor
 from models.bundle import Progress
-from models.gbm import Gbm, GbmParameters
+from models.gbm import Gbm
 from models.interval import HeldOut, Intervals
 from models.metrics import interval_columns, no_interval, score_table
 from training.choose import NOMINAL, TREES, choose
@@ -59,6 +59,8 @@ class Case:
 class OfTheStep(Gbm):
     """LightGBM on the columns of the export and the calendar, without features that we derive.
 
+    Its trees are those of `training.choose.TREES`, as of the baseline that sees all features.
+
     Parameters
     ----------
     recipe : Recipe
@@ -67,7 +69,7 @@ class OfTheStep(Gbm):
     """
 
     def __init__(self, recipe: Recipe, seed: int = 0) -> None:
-        super().__init__("LightGBM, columns of the step", GbmParameters(seed=seed))
+        super().__init__("LightGBM, columns of the step", TREES.with_(seed=seed))
         self.columns = (*recipe.columns, *CALENDAR)
 
     def fit(self, frame: FeatureFrame) -> Self:
@@ -169,7 +171,7 @@ def _scored(case: Case, seed: int) -> list[Row]:
     still = fitted.predict(blind, "")
     name = f"advisor ({choice.name})"
     answers = [Answer(name, True, ours.point, (ours.lower, ours.upper), (still.lower, still.upper))]
-    others: list[Regressor] = [*reference_models(), Gbm("LightGBM", GbmParameters(seed=seed))]
+    others: list[Regressor] = [*reference_models(), Gbm("LightGBM", TREES.with_(seed=seed))]
     if case.recipe.task == "estimate":
         others.append(OfTheStep(case.recipe, seed))
     for model in others:

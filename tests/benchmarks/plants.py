@@ -6,9 +6,9 @@ Reads the plant exports in ``shared`` beside the repository and writes ``results
 
 - set-point pairs not seen: cells of a grid over both set-points are left out of training and predicted;
 - reset to step tests: trained on the year whose set-points followed the weather, tested on the year of tests;
-- IT power against a warmer room: the model's kW per kelvin of the set-point that moves the inlet, beside the
-  plant's own, which ``plant.py evaluate`` simulates with the interpreter ``--python`` (one that has pandas and
-  pyenergyplus-lbnl); without it this part is left out.
+- IT power against a warmer room: the model's kW per kelvin of the set-point that moves the inlet, beside
+  the plant's own, which ``plant.py evaluate`` simulates with the interpreter ``--python`` (one that has
+  pandas and pyenergyplus-lbnl); without it this part is left out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from features.reading import read_paths
 from features.telemetry import Telemetry
 from models.base import Regressor
 from models.baselines import Linear
-from models.gbm import Gbm, GbmParameters
+from models.gbm import Gbm
 from models.identifiability import lever_evidence
 from models.site_response import fit_site_response
 from tests.benchmarks.backtests import markdown
@@ -92,7 +92,7 @@ def errors(recipe: Recipe, past: FeatureFrame, test: FeatureFrame, seed: int) ->
     ours = choose(past, recipe, TREES.with_(seed=seed))
     others: dict[str, Callable[[], Regressor]] = {
         "LightGBM, columns of the step": lambda: OfTheStep(recipe, seed),
-        "LightGBM": lambda: Gbm("LightGBM", GbmParameters(seed=seed)),
+        "LightGBM": lambda: Gbm("LightGBM", TREES.with_(seed=seed)),
         "linear": Linear,
     }
     point = {"ours": ours.fitted(past).predict(replace(test, y=None), "").point}

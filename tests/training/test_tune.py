@@ -97,7 +97,7 @@ def test_too_few_rows_keep_the_start() -> None:
 
 def test_only_candidates_that_listen_are_tuned() -> None:
     listening = tunable(RECIPE, POOR)
-    assert {"LightGBM", "linear + LightGBM"} <= listening
+    assert {"LightGBM", "grey box + LightGBM"} <= listening
     assert "linear" not in listening
 
 
