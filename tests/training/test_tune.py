@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from features.base_station import build as build_stations
 from features.data_centre import Recipe
 from features.frame import FeatureFrame
 from features.telemetry import Telemetry
 from models.baselines import Linear
+from models.bundle import Bundle
 from models.gbm import Gbm, GbmParameters
 from models.quantity import Learned
 from models.station_config import PARAMETERS
@@ -153,32 +155,36 @@ def test_two_stations_cannot_be_tuned_on() -> None:
 
 
 # -- through the front door --------------------------------------------------------------------------
-def test_the_card_says_what_tuning_came_to(dc_summer: Telemetry) -> None:
+@pytest.fixture(scope="module")
+def short(dc_summer: Telemetry) -> Telemetry:
+    """Four weeks, in which the IT power has the quickest candidates."""
     start = dc_summer.span[0]
-    short = dc_summer.between(start, start + pd.Timedelta(weeks=4))
-    told = fit_bundle(short, target="facility_power_kw", trials=2).card.quantities[
-        "facility_power_kw-estimate"
-    ]["tuning"]
+    return dc_summer.between(start, start + pd.Timedelta(weeks=4))
+
+
+@pytest.fixture(scope="module")
+def tuned_twice(short: Telemetry) -> Bundle:
+    return fit_bundle(short, target="it_power_kw", trials=2)
+
+
+def test_the_card_says_what_tuning_came_to(short: Telemetry, tuned_twice: Bundle) -> None:
+    told = tuned_twice.card.quantities["it_power_kw-estimate"]["tuning"]
     assert isinstance(told, dict)
     assert told["trials"] == 2
     assert isinstance(told["used"], bool)
-    untuned = fit_bundle(short, target="facility_power_kw").card.quantities["facility_power_kw-estimate"]
+    untuned = fit_bundle(short, target="it_power_kw").card.quantities["it_power_kw-estimate"]
     assert untuned["tuning"] is None
 
 
-def test_trials_are_kept_in_the_study_file(dc_summer: Telemetry, tmp_path: Path) -> None:
+def test_trials_are_kept_in_the_study_file(short: Telemetry, tuned_twice: Bundle, tmp_path: Path) -> None:
     from app.service.study import open_study
 
-    start = dc_summer.span[0]
-    short = dc_summer.between(start, start + pd.Timedelta(weeks=4))
     path = tmp_path / "study.log"
     fits = [
-        fit_bundle(short, target="facility_power_kw", trials=trials, storage=open_study(path))
-        for trials in (1, 2)
+        fit_bundle(short, target="it_power_kw", trials=trials, storage=open_study(path)) for trials in (1, 2)
     ]
     names = {s.study_name for s in open_study(path).get_all_studies()}
     assert len(names) == 2  # estimate and forecast
     assert all(name.startswith(short.site(short.site_ids[0]).content_hash()[:12]) for name in names)
     assert all("seed 0" in name for name in names)
-    fresh = fit_bundle(short, target="facility_power_kw", trials=2)
-    assert fits[1].card.quantities == fresh.card.quantities
+    assert fits[1].card.quantities == tuned_twice.card.quantities
