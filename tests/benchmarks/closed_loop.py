@@ -1,0 +1,139 @@
+"""Advice in closed loop: trained on a plant's export, run by the plant, compared with what was promised.
+
+    python tests/benchmarks/closed_loop.py --python PATH [EXPORT ...] [--seed 1]
+
+Every export of ``shared/plant/exports`` (or those named) is read, learned and advised as a user's would be,
+for the whole year against 24 / 7 degC. ``plant.py evaluate`` then simulates plan and baseline with the
+interpreter ``--python``, one that has pandas and pyenergyplus-lbnl. ``--seed`` other than 1 gives other work
+in the same weather. Writes ``results/closed_loop.md``; prints the table alone where exports are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from advisor.advise import advise
+from advisor.plan import Advice
+from advisor.site import LeverRange, Limits, Site
+from features.reading import read_paths
+from tests.benchmarks.backtests import markdown
+from training.fit import fit_bundle
+
+PLANT = Path(__file__).resolve().parents[3] / "shared" / "plant"
+RESULTS = Path(__file__).parent / "results" / "closed_loop.md"
+ZONE, WATER = "zone_set_point_c", "chilled_water_set_point_c"
+OFFSETS = {"NY": "-05:00", "Granada": "+01:00"}
+
+
+def main() -> None:
+    """Run the loop and write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("exports", nargs="*", metavar="EXPORT")
+    parser.add_argument("--python", required=True, help="interpreter that has pandas and pyenergyplus-lbnl")
+    parser.add_argument("--seed", type=int, default=1, help="of the plant's work")
+    args = parser.parse_args()
+    names = args.exports or sorted(path.stem for path in (PLANT / "exports").glob("*.csv"))
+    rows = []
+    for name in names:
+        rows.append(loop(name, args.python, args.seed))
+        print(json.dumps(rows[-1]), flush=True)
+    table = markdown(pd.DataFrame(rows))
+    print(table)
+    if not args.exports:
+        made = f"- made by: `python tests/benchmarks/closed_loop.py --python PATH --seed {args.seed}`"
+        RESULTS.write_text(f"# Closed loop\n\n{made}\n\n{table}\n", encoding="utf-8", newline="\n")
+
+
+def site_of(weather: str) -> Site:
+    """Return what the plant's README asks to declare."""
+    return Site(
+        id="plant",
+        time_zone=OFFSETS[weather],
+        current={ZONE: 24.0, WATER: 7.0},
+        levers={ZONE: LeverRange(lower=18, upper=27), WATER: LeverRange(lower=6, upper=15)},
+        limits=Limits(server_inlet_temp_c_max=27.0),
+    )
+
+
+def loop(name: str, python: str, seed: int) -> dict[str, object]:
+    """Return one line of the table."""
+    model, weather = name.removesuffix("_reset").removesuffix("_fixed").rsplit("_", 1)
+    telemetry, _ = read_paths([PLANT / "exports" / f"{name}.csv"], zone=OFFSETS[weather])
+    began = time.perf_counter()
+    # advice rests on the what-if models; of the others the quickest will do
+    bundle = fit_bundle(telemetry, target="it_power_kw")
+    learned = time.perf_counter()
+    advice = advise(telemetry, bundle, (), site_of(weather))
+    advised = time.perf_counter()
+    told = simulated(advice, model, weather, python, seed)
+    before, after = told["baseline"], told["schedule"]
+    promised = advice.saving.energy_pct
+    realised = float(told["saving_pct"])
+    oracle_file = PLANT / "exports" / f"oracle_{model}_{weather}.json"
+    oracle = json.loads(oracle_file.read_text(encoding="utf-8"))["saving_pct"]
+    return {
+        "export": name,
+        "baseline [MWh]": f"{before['facility_kwh'] / 1e3:.1f}",
+        "oracle, monthly constants [%]": f"{oracle:.2f}",
+        "realised [%]": f"{realised:.2f}",
+        "realised / oracle": f"{realised / oracle:.2f}",
+        "predicted [%]": "" if promised is None else f"{promised.point:.2f}",
+        "90 % interval": "" if promised is None else f"{promised.lower:.2f} to {promised.upper:.2f}",
+        "verdict": advice.verified[0].verdict,
+        "added hours above 27 degC": after["hours_inlet_above_27_c"] - before["hours_inlet_above_27_c"],
+        "PUE": f"{before['pue']:.4f} -> {after['pue']:.4f}",
+        "WUE [L/kWh]": f"{_wue(before):.3f} -> {_wue(after):.3f}",
+        "learn, advise [s]": f"{learned - began:.0f}, {advised - learned:.0f}",
+        "schedule": in_words(advice),
+    }
+
+
+def _wue(totals: dict[str, Any]) -> float:
+    return 1000.0 * float(totals["water_m3"]) / float(totals["it_kwh"])
+
+
+def in_words(advice: Advice) -> str:
+    """Return the set-points recommended, each with its share of the hours."""
+    said = []
+    for lever, rows in advice.plan_table.groupby("lever"):
+        share = rows["recommended"].value_counts(normalize=True).sort_index()
+        said.append(
+            f"{lever}: " + ", ".join(f"{value:g} ({100 * part:.0f} %)" for value, part in share.items())
+        )
+    return "; ".join(said)
+
+
+def simulated(advice: Advice, model: str, weather: str, python: str, seed: int) -> dict[str, Any]:
+    """Return what the plant says of the plan and of the baseline."""
+    plan = advice.plan_table
+    hour = pd.to_datetime(plan["local_timestamp"].str.slice(0, 19))
+    wide = plan.assign(timestamp=hour).pivot_table(index="timestamp", columns="lever", values="recommended")
+    with tempfile.TemporaryDirectory() as folder:
+        schedule = Path(folder) / "schedule.csv"
+        wide.to_csv(schedule)
+        command = [
+            python, str(PLANT / "plant.py"), "evaluate", "--model", model, "--weather", weather,
+            "--seed", str(seed), "--schedule", str(schedule),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+if __name__ == "__main__":
+    main()
