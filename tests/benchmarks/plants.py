@@ -149,12 +149,10 @@ def response(name: str, python: str, seed: int) -> dict[str, object]:
         moved = chosen.with_levers(chosen.levers | {ZONE: np.full(len(chosen), set_point)})
         effect.append(model.it.log_effect_draws(model.basis, moved))
     cool, warm = (simulated(name, set_point, python) for set_point in (COOL, WARM))
-    inlet = float((warm["server_inlet_c"] - cool["server_inlet_c"]).mean())
-    true = float((warm["it_power_kw"] - cool["it_power_kw"]).mean()) / inlet
+    true = float((warm["it_power_kw"] - cool["it_power_kw"]).mean()) / (WARM - COOL)
     # the export's work is the simulation's: the same hours at the cool set-point
-    drawn = (
-        np.nanmean(np.exp(effect[1] - effect[0]) - 1.0, axis=0) * float(cool["it_power_kw"].mean()) / inlet
-    )
+    share = np.nanmean(np.exp(effect[1] - effect[0]) - 1.0, axis=0)
+    drawn = share * float(cool["it_power_kw"].mean()) / (WARM - COOL)
     low, point, high = np.quantile(drawn, (0.05, 0.5, 0.95))
     return {
         "export": name, "plant [kW/K]": f"{true:.3f}", "model [kW/K]": f"{point:.3f}",
