@@ -24,6 +24,7 @@ from models.site_response import DRAWS, least_rows
 MEMBERS = 8
 """Trees are fitted on this many draws of weeks; their spread is the scorer's uncertainty."""
 WORKERS = 2
+"""Members that answer side by side."""
 _ROUNDS = 160
 _PARAMETERS: dict[str, Any] = {
     "objective": "regression",
@@ -141,8 +142,9 @@ class SiteScorer:
         known = np.isfinite(rows).all(axis=1)
         predicted = np.full((len(rows), len(self.trees)), np.nan)
         if known.any():
+            asked = rows[known]
             with ThreadPoolExecutor(WORKERS) as pool:  # LightGBM lets go of the interpreter
-                told = list(pool.map(lambda t: t.predict(rows[known], num_threads=1), self.trees))
+                told = list(pool.map(lambda t: t.predict(asked, num_threads=1), self.trees))
             predicted[known] = np.column_stack(told)
         return predicted
 

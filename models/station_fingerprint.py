@@ -9,6 +9,7 @@ towards zero; the second stage learns how far to believe which.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -57,6 +58,11 @@ class StationHours:
     def key(self) -> IntArray:
         """One sortable number per hour."""
         return self.station * _STATION_STRIDE + self.minute
+
+    @cached_property
+    def level(self) -> FloatArray:
+        """Logarithm of the load, shape (rows,)."""
+        return np.asarray(np.log(np.maximum(self.load + 0.02, 1e-6)))
 
     def rows(self, mask: BoolArray | npt.NDArray[np.intp]) -> StationHours:
         """Return the selected hours (boolean mask or positions)."""
@@ -130,7 +136,6 @@ def _walk(
     label = "before" if side < 0 else "after"
     for step, name in product(range(1, NEAREST + 1), ("residual", "gap", "load")):
         near[f"{name}_{label}_{step}"] = np.full(len(query), np.nan)
-    levels = [np.log(np.maximum(hours.load + 0.02, 1e-6)) for hours in (query, history)]
     under_way = np.arange(len(query))
     part: dict[str, FloatArray] = {}
     for step in range(1, NEIGHBOURS + 1):
@@ -154,7 +159,7 @@ def _walk(
                 near[f"{name}_{label}_{step}"][rows] = value[inside]
         _accumulate(
             part, inside.astype(np.float64), gap=gap, difference=difference,
-            ratio=levels[1][there] - levels[0][under_way], residual=residual,
+            ratio=history.level[there] - query.level[under_way], residual=residual,
         )  # fmt: skip
     sums.add(under_way, part)
 

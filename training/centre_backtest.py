@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -22,6 +21,7 @@ from models.base import Regressor
 from models.bundle import Progress
 from models.gbm import Gbm
 from models.interval import HeldOut, Intervals
+from models.learners import Selected
 from models.metrics import interval_columns, no_interval, score_table
 from training.choose import NOMINAL, TREES, choose
 from training.data_centre import newest_share, reference_models, wanted_quantities
@@ -54,34 +54,6 @@ class Case:
     test: FeatureFrame
     folds: list[TimeFold] | None = None
     """Inner folds; None: rolling origin."""
-
-
-class OfTheStep(Gbm):
-    """LightGBM on the columns of the export and the calendar, without features that we derive.
-
-    Its trees are those of `training.choose.TREES`, as of the baseline that sees all features.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Names the columns.
-    seed : int
-    """
-
-    def __init__(self, recipe: Recipe, seed: int = 0) -> None:
-        super().__init__("LightGBM, columns of the step", TREES.with_(seed=seed))
-        self.columns = (*recipe.columns, *CALENDAR)
-
-    def fit(self, frame: FeatureFrame) -> Self:
-        """Fit on the measured rows."""
-        return super().fit(self._own(frame))
-
-    def predict(self, frame: FeatureFrame) -> FloatArray:
-        """Return the point [unit of the quantity], shape (rows,)."""
-        return super().predict(self._own(frame))
-
-    def _own(self, frame: FeatureFrame) -> FeatureFrame:
-        return replace(frame, X=frame.X[[n for n in frame.names if n in self.columns]])
 
 
 @dataclass(frozen=True)
@@ -171,10 +143,7 @@ def _scored(case: Case, seed: int) -> list[Row]:
     still = fitted.predict(blind, "")
     name = f"advisor ({choice.name})"
     answers = [Answer(name, True, ours.point, (ours.lower, ours.upper), (still.lower, still.upper))]
-    others: list[Regressor] = [*reference_models(), Gbm("LightGBM", TREES.with_(seed=seed))]
-    if case.recipe.task == "estimate":
-        others.append(OfTheStep(case.recipe, seed))
-    for model in others:
+    for model in (*reference_models(), *plain_trees(case.recipe, seed)):
         held = _held_out(model, past, case)
         point = model.fit(past).predict(test)
         try:
@@ -196,6 +165,15 @@ def _scored(case: Case, seed: int) -> list[Row]:
             told = {"model": answer.model, "ours": answer.ours}
             rows.append({**common, **told, **score_table(truth, answer.point), **interval})
     return rows
+
+
+def plain_trees(recipe: Recipe, seed: int) -> list[Regressor]:
+    """Return LightGBM on all features and, for an estimate, on the columns of the export and the calendar."""
+    models: list[Regressor] = [Gbm("LightGBM", TREES.with_(seed=seed))]
+    if recipe.task == "estimate":
+        bare = Gbm("LightGBM, columns of the step", TREES.with_(seed=seed))
+        models.append(Selected(bare, (*recipe.columns, *CALENDAR)))
+    return models
 
 
 def _held_out(model: Regressor, past: FeatureFrame, case: Case) -> list[HeldOut]:

@@ -54,11 +54,10 @@ def run_jobs(
     done: dict[Job, Result] = {}
     notes: list[str] = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        first = sorted(
-            jobs, key=lambda job: job[2] != "estimate"
-        )  # the long ones, so that the last are short
+        # estimates take longest: they begin, so that no worker waits for one at the end
         running: dict[Job, Future[Result]] = {
-            job: pool.submit(work, sites[job[0]], job[1], job[2]) for job in first
+            job: pool.submit(work, sites[job[0]], job[1], job[2])
+            for job in sorted(jobs, key=lambda job: job[2] != "estimate")
         }
         for number, job in enumerate(jobs):
             future = running[job]

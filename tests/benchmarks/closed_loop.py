@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,15 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from advisor.advise import advise
 from advisor.plan import Advice
-from advisor.site import LeverRange, Limits, Site
-from features.reading import read_paths
 from tests.benchmarks.backtests import markdown
+from tests.plant_exports import EXPORTS, evaluated, model_and_weather, read_export, site_of
 from training.fit import fit_bundle
 
-PLANT = Path(__file__).resolve().parents[3] / "shared" / "plant"
 RESULTS = Path(__file__).parent / "results" / "closed_loop.md"
-ZONE, WATER = "zone_set_point_c", "chilled_water_set_point_c"
-OFFSETS = {"NY": "-05:00", "Granada": "+01:00"}
 
 
 def main() -> None:
@@ -45,7 +39,7 @@ def main() -> None:
     parser.add_argument("--python", required=True, help="interpreter that has pandas and pyenergyplus-lbnl")
     parser.add_argument("--seed", type=int, default=1, help="of the plant's work")
     args = parser.parse_args()
-    names = args.exports or sorted(path.stem for path in (PLANT / "exports").glob("*.csv"))
+    names = args.exports or sorted(path.stem for path in EXPORTS.glob("*.csv"))
     rows = []
     for name in names:
         rows.append(loop(name, args.python, args.seed))
@@ -57,32 +51,21 @@ def main() -> None:
         RESULTS.write_text(f"# Closed loop\n\n{made}\n\n{table}\n", encoding="utf-8", newline="\n")
 
 
-def site_of(weather: str) -> Site:
-    """Return what the plant's README asks to declare."""
-    return Site(
-        id="plant",
-        time_zone=OFFSETS[weather],
-        current={ZONE: 24.0, WATER: 7.0},
-        levers={ZONE: LeverRange(lower=18, upper=27), WATER: LeverRange(lower=6, upper=15)},
-        limits=Limits(server_inlet_temp_c_max=27.0),
-    )
-
-
 def loop(name: str, python: str, seed: int) -> dict[str, object]:
     """Return one line of the table."""
-    model, weather = name.removesuffix("_reset").removesuffix("_fixed").rsplit("_", 1)
-    telemetry, _ = read_paths([PLANT / "exports" / f"{name}.csv"], zone=OFFSETS[weather])
+    model, weather = model_and_weather(name)
+    telemetry = read_export(name)
     began = time.perf_counter()
     # advice rests on the what-if models; of the others the quickest will do
     bundle = fit_bundle(telemetry, target="it_power_kw")
     learned = time.perf_counter()
     advice = advise(telemetry, bundle, (), site_of(weather))
     advised = time.perf_counter()
-    told = simulated(advice, model, weather, python, seed)
+    told, _ = evaluated(schedule_of(advice), name, python, seed)
     before, after = told["baseline"], told["schedule"]
     promised = advice.saving.energy_pct
     realised = float(told["saving_pct"])
-    oracle_file = PLANT / "exports" / f"oracle_{model}_{weather}.json"
+    oracle_file = EXPORTS / f"oracle_{model}_{weather}.json"
     oracle = json.loads(oracle_file.read_text(encoding="utf-8"))["saving_pct"]
     return {
         "export": name,
@@ -116,23 +99,11 @@ def in_words(advice: Advice) -> str:
     return "; ".join(said)
 
 
-def simulated(advice: Advice, model: str, weather: str, python: str, seed: int) -> dict[str, Any]:
-    """Return what the plant says of the plan and of the baseline."""
+def schedule_of(advice: Advice) -> pd.DataFrame:
+    """Return the plan as the plant reads it: a column per lever, local standard time."""
     plan = advice.plan_table
     hour = pd.to_datetime(plan["local_timestamp"].str.slice(0, 19))
-    wide = plan.assign(timestamp=hour).pivot_table(index="timestamp", columns="lever", values="recommended")
-    with tempfile.TemporaryDirectory() as folder:
-        schedule = Path(folder) / "schedule.csv"
-        wide.to_csv(schedule)
-        command = [
-            python, str(PLANT / "plant.py"), "evaluate", "--model", model, "--weather", weather,
-            "--seed", str(seed), "--schedule", str(schedule),
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return plan.assign(timestamp=hour).pivot_table(index="timestamp", columns="lever", values="recommended")
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ from models.gbm import GbmParameters
 from models.grey_box import GreyBox
 from models.metrics import coverage, wmape
 from tests.benchmarks.fit_cold_start import simulated_site
+from tests.plant_exports import EXPORTS
 
-EXPORTS = Path(__file__).resolve().parents[3] / "shared" / "plant" / "exports"
 DAYS = (0, 1, 3, 7, 14, 28, 90)
 TESTED = (90, 120)
 DAY = pd.Timedelta(days=1)

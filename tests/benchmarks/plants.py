@@ -14,10 +14,7 @@ Reads the plant exports in ``shared`` beside the repository and writes ``results
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,20 +26,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from features.data_centre import Recipe, build, recipe_for
 from features.frame import FeatureFrame, FloatArray
 from features.operation import operation_of
-from features.reading import read_paths
-from features.telemetry import Telemetry
-from models.base import Regressor
 from models.baselines import Linear
-from models.gbm import Gbm
 from models.identifiability import lever_evidence
 from models.site_response import fit_site_response
 from tests.benchmarks.backtests import markdown
-from training.centre_backtest import OfTheStep
+from tests.plant_exports import WATER, ZONE, evaluated, read_export
+from training.centre_backtest import plain_trees
 from training.choose import TREES, choose
 
-PLANT = Path(__file__).resolve().parents[3] / "shared" / "plant"
 RESULTS = Path(__file__).parent / "results" / "plants.md"
-ZONE, WATER = "zone_set_point_c", "chilled_water_set_point_c"
 STEP_TESTS = ("chilled_water_NY", "chilled_water_Granada", "low_fan_NY", "two_zone_NY", "two_zone_Granada")
 RESETS = {"chilled_water_NY_reset": "chilled_water_NY", "low_fan_NY_reset": "low_fan_NY"}
 QUANTITIES = ("facility_power_kw", "pue")
@@ -60,11 +52,10 @@ def main() -> None:
     parser.add_argument("--python", help="interpreter that has pyenergyplus-lbnl")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    arguments = " ".join(f"--{k} {v}" for k, v in (("seed", args.seed),))
     simulated = " --python PATH" if args.python else ""
     parts = [
         "# The independent plant",
-        f"- made by: `python tests/benchmarks/plants.py {arguments}{simulated}`",
+        f"- made by: `python tests/benchmarks/plants.py --seed {args.seed}{simulated}`",
         "## Set-point pairs not seen: mean absolute error",
         f"Every fourth cell of {CELL_K:g} x {CELL_K:g} K is left out, but never the one used most.",
         markdown(pd.DataFrame([row for name in STEP_TESTS for row in unseen_pairs(name, args.seed)])),
@@ -81,22 +72,12 @@ def main() -> None:
     print(f"wrote {RESULTS}")
 
 
-def telemetry_of(name: str) -> Telemetry:
-    """Return one export."""
-    zone = "+01:00" if "Granada" in name else "-05:00"
-    return read_paths([PLANT / "exports" / f"{name}.csv"], zone=zone)[0]
-
-
 def errors(recipe: Recipe, past: FeatureFrame, test: FeatureFrame, seed: int) -> dict[str, FloatArray]:
     """Return the absolute errors of ours and the baselines on the test rows."""
     ours = choose(past, recipe, TREES.with_(seed=seed))
-    others: dict[str, Callable[[], Regressor]] = {
-        "LightGBM, columns of the step": lambda: OfTheStep(recipe, seed),
-        "LightGBM": lambda: Gbm("LightGBM", TREES.with_(seed=seed)),
-        "linear": Linear,
-    }
     point = {"ours": ours.fitted(past).predict(replace(test, y=None), "").point}
-    point |= {name: make().fit(past).predict(test) for name, make in others.items()}
+    for model in (Linear(), *plain_trees(recipe, seed)):
+        point[model.name] = model.fit(past).predict(test)
     return {name: np.abs(values - test.target()) for name, values in point.items()}
 
 
@@ -113,7 +94,7 @@ def row_of(name: str, quantity: str, found: dict[str, FloatArray]) -> dict[str, 
 
 def unseen_pairs(name: str, seed: int) -> list[dict[str, object]]:
     """Leave cells of the set-point plane out and predict them."""
-    telemetry = telemetry_of(name)
+    telemetry = read_export(name)
     rows = []
     for quantity in QUANTITIES:
         recipe = recipe_for(telemetry, quantity, "estimate")
@@ -129,7 +110,7 @@ def unseen_pairs(name: str, seed: int) -> list[dict[str, object]]:
 
 def reset_to_steps(learned: str, tested: str, seed: int) -> list[dict[str, object]]:
     """Train on a confounded year and predict a year of tests."""
-    past, test = telemetry_of(learned), telemetry_of(tested)
+    past, test = read_export(learned), read_export(tested)
     rows = []
     for quantity in QUANTITIES:
         recipe = recipe_for(past, quantity, "estimate")
@@ -140,7 +121,7 @@ def reset_to_steps(learned: str, tested: str, seed: int) -> list[dict[str, objec
 
 def response(name: str, python: str, seed: int) -> dict[str, object]:
     """Compare the response of IT power with the one that the plant simulates."""
-    operation = operation_of(telemetry_of(name), name)
+    operation = operation_of(read_export(name), name)
     levers = tuple(n for n, e in lever_evidence(operation).items() if e.identified)
     chosen = operation.only_levers(levers)
     model = fit_site_response(chosen, chosen.week % 2 == 0, seed)
@@ -148,7 +129,7 @@ def response(name: str, python: str, seed: int) -> dict[str, object]:
     for set_point in (COOL, WARM):
         moved = chosen.with_levers(chosen.levers | {ZONE: np.full(len(chosen), set_point)})
         effect.append(model.it.log_effect_draws(model.basis, moved))
-    cool, warm = (simulated(name, set_point, python) for set_point in (COOL, WARM))
+    cool, warm = (held_at(name, set_point, python) for set_point in (COOL, WARM))
     true = float((warm["it_power_kw"] - cool["it_power_kw"]).mean()) / (WARM - COOL)
     # the export's work is the simulation's: the same hours at the cool set-point
     share = np.nanmean(np.exp(effect[1] - effect[0]) - 1.0, axis=0)
@@ -161,21 +142,10 @@ def response(name: str, python: str, seed: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def simulated(name: str, set_point: float, python: str) -> pd.DataFrame:
+def held_at(name: str, set_point: float, python: str) -> pd.DataFrame:
     """Return the plant's year at one room set-point, water as in the baseline."""
-    model, weather = name.rsplit("_", 1)
-    with tempfile.TemporaryDirectory() as folder:
-        schedule, result = Path(folder) / "schedule.csv", Path(folder) / "result.csv"
-        hours = pd.date_range("2025-01-01", periods=8760, freq="h")
-        pd.DataFrame({"timestamp": hours, ZONE: set_point}).to_csv(schedule, index=False)
-        command = [
-            python, str(PLANT / "plant.py"), "evaluate", "--model", model, "--weather", weather,
-            "--schedule", str(schedule), "--out", str(result),
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
-        return pd.read_csv(result)
+    hours = pd.date_range("2025-01-01", periods=8760, freq="h")
+    return evaluated(pd.DataFrame({ZONE: set_point}, index=hours), name, python)[1]
 
 
 if __name__ == "__main__":
