@@ -30,9 +30,15 @@ COARSE_K = 1.5
 MONTH_ROWS = 60
 LEAST_ROWS = 12
 UNTRIED = say("explored range")
+NOT_HELD = say("water too warm to hold the air set-point")
+NOT_HELD_K = 0.3
+"""An inlet this much warmer than with cold water says that the plant cannot hold its set-point [K]."""
 DEAD_BAND = 0.001
 """A month keeps the window's pair unless the gain exceeds this share of its energy [1]."""
-SUPPORT_K = 1.5
+WITHIN_SD = 1.0
+"""Pairs whose savings differ by less than so many standard deviations cannot be told apart [1]."""
+SMALLER_K = 1.0
+SUPPORT_K = 1.0
 SUPPORT_HOURS = 24.0
 
 Pair = tuple[float, ...]
@@ -109,7 +115,18 @@ class Search:
         draws = it_draws[:, 1:] + terms / fit.scale @ fit.draws.T
         mean = it_draws[:, 0] + terms / fit.scale @ fit.point
         feasible, blocked = self._limits(after)
+        if not self._held(pair):
+            feasible, blocked = np.zeros_like(feasible), NOT_HELD
         return Outcome(mean, draws, feasible & supported, blocked)
+
+    def _held(self, pair: Pair) -> bool:
+        """Whether the plant holds the air set-point with such water; what is in force is not judged."""
+        guide = self.response.basis.guide
+        if guide is None or pair == self.current():
+            return True
+        one = self.window.rows(np.arange(len(self.window)) < 1)
+        moved = one.with_levers({k: np.full(1, v) for k, v in zip(self.levers, pair, strict=True)})
+        return float(guide.not_held_k(moved)[0]) <= NOT_HELD_K
 
     def _supported(self, pair: Pair) -> BoolArray:
         """Whether the site was run near the pair, in the month's weather, for at least a day in all."""
@@ -342,10 +359,39 @@ def _best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
         return 0.0 if pair == current and search.outcome(pair).holds(seen) else over_all(pair)
 
     overall = _refine(max([current, *coarse], key=against_current), grids, against_current)
+    overall = _smaller_move(search, overall, grids)
     return [
         _month_pair(search, overall, month, coarse, grids) if counts[month] >= MONTH_ROWS / 3 else overall
         for month in range(search.n_months)
     ]
+
+
+def _smaller_move(search: Search, best: Pair, grids: list[tuple[float, ...]]) -> Pair:
+    """Return the pair nearest to the current one that saves as much as the best one within its doubt.
+
+    The best of many estimates is too good by what chance gave it, and the further from the usual
+    operation, the more: of pairs that cannot be told apart the smaller move is the safer one.
+    """
+    seen, current = search.counts > 0, search.current()
+    share = search.counts / search.counts.sum()
+    top = search.outcome(best)
+    ranges = [max(g[-1] - g[0], 1e-9) for g in grids]
+    between = [
+        dict.fromkeys((b, *(x for x in _coarse(g, SMALLER_K) if min(b, c) <= x <= max(b, c))))
+        for g, b, c in zip(grids, best, current, strict=True)
+    ]
+
+    def move(pair: Pair) -> float:
+        return sum(abs(x - c) / r for x, c, r in zip(pair, current, ranges, strict=True))
+
+    for pair in sorted(set(product(*between)), key=move):
+        o = search.outcome(pair)
+        if not o.holds(seen):
+            continue
+        lost = share @ (top.mean_kw - o.mean_kw)
+        if lost <= WITHIN_SD * float((share @ (top.draws_kw - o.draws_kw)).std(ddof=1)):
+            return pair
+    return best
 
 
 def _month_pair(
@@ -377,8 +423,8 @@ def _refine(pair: Pair, grids: list[tuple[float, ...]], score: Callable[[Pair], 
         best, best_score = challenger, score(challenger)
 
 
-def _coarse(grid: tuple[float, ...]) -> tuple[float, ...]:
-    step = max(round(COARSE_K / (grid[1] - grid[0])), 1) if len(grid) > 1 else 1
+def _coarse(grid: tuple[float, ...], by: float = COARSE_K) -> tuple[float, ...]:
+    step = max(round(by / (grid[1] - grid[0])), 1) if len(grid) > 1 else 1
     return tuple(dict.fromkeys((*grid[::step], grid[-1])))
 
 

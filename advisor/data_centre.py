@@ -13,6 +13,7 @@ from advisor.catalogue import Measure, measures_for
 from advisor.combine import MOST_ACTIONS
 from advisor.cooling import propose, proposed_saving_pct
 from advisor.data_centre_case import Case, case_of
+from advisor.lever_test import plan_test
 from advisor.plan import Advice, Recommendation, Saving, VerifiedPlan
 from advisor.plan_table import advice_provenance, plan_table
 from advisor.ranking import recommend
@@ -63,8 +64,26 @@ def advise_data_centre(
     if has_more(case.site):
         tell(say("combining actions"), 0.9)
         advice = _with_more(advice, telemetry, case, partial(cited, None), most)
+    advice = _with_test(advice, case, telemetry, known)
     tell(say("done"), 1.0)
     return advice
+
+
+def _with_test(advice: Advice, case: Case, telemetry: Telemetry, known: dict[str, tuple[str, ...]]) -> Advice:
+    """Return the advice with a test of the levers that the export tells nothing of."""
+    untold = tuple(
+        n for n in case.operation.levers if n in case.what_if.evidence.keys() - {*case.what_if.levers}
+    )
+    if not untold:
+        return advice
+    test = plan_test(
+        case.operation, untold, case.site, case.problem.limits, telemetry.zone, case.problem.seed
+    )
+    if test is None:
+        return advice
+    said = tuple(e for e in case.what_if.reasons if any(e.startswith(n) for n in test.levels))
+    entry = test.recommendation(known[next(iter(test.levels))], said)
+    return replace(advice, test=test, recommendations=(*advice.recommendations, entry))
 
 
 def _with_more(

@@ -6,18 +6,21 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from features.issues import DataIssue
+
+if TYPE_CHECKING:
+    from advisor.lever_test import LeverTest
 
 PLAN_COLUMNS = (
     "timestamp", "local_timestamp", "site_id", "unit_id", "lever", "current", "recommended", "unit",
 )  # fmt: skip
 
 Verdict = Literal["supported", "not proven", "hold", "refused"]
-ActionKind = Literal["set-point", "sleep", "servers", "pv", "battery", "shift"]
+ActionKind = Literal["set-point", "sleep", "servers", "pv", "battery", "shift", "test"]
 
 
 Z90 = 1.645
@@ -262,7 +265,7 @@ class Recommendation:
     rollback_trigger, expiry : str
     cost, payback_years : float or None
         Cost to do it [currency] and payback [a]; None: not assessed.
-    kind : {"set-point", "sleep", "servers", "pv", "battery", "shift"}
+    kind : {"set-point", "sleep", "servers", "pv", "battery", "shift", "test"}
         What is acted on.
     """
 
@@ -309,6 +312,8 @@ class Advice:
         What was found while deciding (on top of the telemetry's own issues).
     provenance : dict
         Data span, hashes, version, seed, model id.
+    test : LeverTest or None
+        What the site should try where its export cannot tell what a lever does.
     """
 
     plan_table: pd.DataFrame
@@ -319,6 +324,7 @@ class Advice:
     verified: tuple[VerifiedPlan, ...]
     issues: tuple[DataIssue, ...]
     provenance: dict[str, str]
+    test: LeverTest | None = None
 
     def __post_init__(self) -> None:
         if tuple(self.plan_table.columns) != PLAN_COLUMNS:
@@ -331,5 +337,6 @@ class Advice:
             "planned": self.planned.to_dict(),
             "saving": self.saving.to_dict(),
             "verdicts": [v.verdict for v in self.verified],
+            "test": None if self.test is None else self.test.to_dict(),
             "provenance": self.provenance,
         }

@@ -16,7 +16,7 @@ from features.message import Message, say, term
 from features.operation import BoolArray, Operation
 from models.site_scorer import Scored, SiteScorer
 
-NEAR_K = 0.75
+NEAR_K = 1.25
 LEAST_STEPS = 24
 MECHANISM_PCT = 3.0
 """A larger saving needs a mechanism that the site's own data show [% of facility energy]."""

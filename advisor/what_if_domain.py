@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from advisor.cooling import SUPPORT_HOURS, SUPPORT_K
+from advisor.cooling import SUPPORT_HOURS
 from advisor.data_centre_case import Case
 from advisor.plan import Limit
 from advisor.what_if import Chosen, Lever, LimitState, State
@@ -21,6 +21,8 @@ from models.site_response import Scenario
 
 BEYOND_K = 2.0
 """A set-point's slider goes this far beyond what was tried, so that the unknown can be seen [K]."""
+NEAR_K = 1.5
+"""Set-points count as tried where the site ran so near [K]; the interval tells what is between."""
 LOAD_MARGIN = 0.02
 """IT power may lie this much outside what was seen: the models are smooth there [1]."""
 LOAD_HOURS = 24.0
@@ -80,7 +82,7 @@ class Domain:
         """Return how long the site ran near these set-points in the window's weather [h]."""
         alike, tried = self._weather
         wanted = np.array([set_points[n] for n in self.movable])
-        return float((np.abs(tried - wanted) <= SUPPORT_K).all(axis=1).sum()) * alike.hours
+        return float((np.abs(tried - wanted) <= NEAR_K).all(axis=1).sum()) * alike.hours
 
     def outside(self, chosen: Chosen, it_kw: FloatArray) -> tuple[str, ...]:
         """Return how a setting leaves what was seen; empty where it does not."""

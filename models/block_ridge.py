@@ -125,9 +125,9 @@ def fit_block_ridge(
     ridge = alpha * len(y) * np.eye(Z.shape[1])
     n_blocks = len(grams)
     rng = np.random.default_rng(seed)
-    counts = np.vstack(
-        [np.ones(n_blocks), rng.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=draws)]
-    )
+    # Bayesian bootstrap: no draw leaves a block out, for the few weeks of a test may be all that tells
+    weights = rng.dirichlet(np.ones(n_blocks), size=draws) * n_blocks
+    counts = np.vstack([np.ones(n_blocks), weights])
     solved = np.array([np.linalg.solve(np.tensordot(c, grams, 1) + ridge, c @ moments) for c in counts])
     return BlockRidge(mean, scale, centre, solved[0], solved[1:])
 

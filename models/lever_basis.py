@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from features.frame import FloatArray
 from features.operation import AIR_LEVERS, BoolArray, Operation
+from models.inlet_guide import WARM_KNOTS, InletGuide
 
 # Knots of (outdoor - set-point) [K], where economisers and towers change over.
 _APPROACH_KNOTS_K = np.array([-20.0, -16.0, -12.0, -8.0, -4.0, 0.0, 4.0])
 _WEATHER_QUANTILES = (0.2, 0.4, 0.6, 0.8)
-LEVER_PENALTY = 300.0
+LEVER_PENALTY = 30.0
 """How much harder a lever's effect is shrunk than weather's [1]."""
 
 
@@ -30,6 +32,10 @@ class LeverBasis:
         Scale of the IT power.
     dry_knots_c, wet_knots_c : tuple of float
         Knots of the weather splines [degC].
+    warm_knots_k : tuple of tuple of float
+        Per lever after the air lever: knots of its distance from the air lever [K].
+    guide : InletGuide or None
+        The air that servers get; None where no sensor follows the air lever.
     """
 
     levers: tuple[str, ...]
@@ -39,6 +45,15 @@ class LeverBasis:
     load_sd_kw: float
     dry_knots_c: tuple[float, ...]
     wet_knots_c: tuple[float, ...]
+    warm_knots_k: tuple[tuple[float, ...], ...] = ()
+    guide: InletGuide | None = None
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> LeverBasis:
+        """Rebuild from the fields."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        fields["warm_knots_k"] = tuple(tuple(k) for k in raw["warm_knots_k"])
+        return cls(**{**fields, "guide": raw["guide"] and InletGuide.from_dict(raw["guide"])})
 
     @classmethod
     def learn(cls, operation: Operation, rows: BoolArray) -> LeverBasis:
@@ -55,6 +70,12 @@ class LeverBasis:
             load_sd_kw=max(float(load.std()), 1e-6 * float(load.mean())),
             dry_knots_c=tuple(float(q) for q in np.quantile(operation.dry_bulb_c[rows], _WEATHER_QUANTILES)),
             wet_knots_c=tuple(float(q) for q in np.quantile(operation.wet_bulb_c[rows], _WEATHER_QUANTILES)),
+            warm_knots_k=tuple(
+                tuple(float(q) for q in np.unique(np.quantile(own - first, WARM_KNOTS)))
+                for own in list(values.values())[1:]
+                for first in [next(iter(values.values()))]
+            ),
+            guide=InletGuide.learn(operation),
         )
 
     def scaled(self, operation: Operation) -> list[FloatArray]:
@@ -67,9 +88,14 @@ class LeverBasis:
     def it_terms(self, operation: Operation) -> FloatArray:
         """Return the terms of the IT response, shape (n, terms).
 
-        Servers feel the air: chilled water enters only where it meets the air set-point (too warm
-        water cannot hold cold air). Without an air lever there is no response to learn.
+        Servers feel the air: fans and leakage rise with the square of its temperature, or faster. Where
+        no inlet follows the lever, set-points stand for it; chilled water enters only where it meets the
+        air set-point (too warm water cannot hold cold air). Without an air lever there is no response to
+        learn.
         """
+        if self.guide is not None:
+            inlet = self.guide.scaled(operation)
+            return np.column_stack([inlet, inlet**2])
         if self.levers[0] not in AIR_LEVERS:
             return np.zeros((len(operation), 1))
         scaled = self.scaled(operation)
@@ -121,7 +147,16 @@ class LeverBasis:
                 for t in (operation.dry_bulb_c, operation.wet_bulb_c)
             ]
         )
+        # a coil needs water colder than its air: where it lacks, pumps and fans run away
+        warmer = [
+            _hinges((operation.levers[n] - air) / 10.0, np.asarray(knots) / 10.0)
+            for n, knots in zip(self.levers[1:], self.warm_knots_k, strict=True)
+        ]
+        coil = (
+            [(_products(np.column_stack([ones, load]), np.hstack(warmer)), LEVER_PENALTY)] if warmer else []
+        )
         return [
+            *coil,
             (_products(np.column_stack([ones, load]), weather), 1.0),
             (_products((load**2)[:, None], plain), 1.0),
             (_products(dry_spline, wet_spline), 1.0),

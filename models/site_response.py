@@ -248,10 +248,8 @@ class SiteResponse:
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> SiteResponse:
         """Rebuild from `to_dict`."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["basis"].items()}
-        basis = LeverBasis(**fields)
         return cls(
-            basis,
+            LeverBasis.from_dict(raw["basis"]),
             ItResponse(BlockRidge.from_dict(raw["it"]["fit"]), raw["it"]["rho"]),
             _surface(raw["overhead"]),
             ChainLoss(**raw["chain"]),

@@ -7,7 +7,7 @@ the IT response. Where the two disagree, the interval says so.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
@@ -19,12 +19,19 @@ from features.message import say
 from features.operation import AIR_LEVERS, BoolArray, Operation
 from models.block_ridge import BlockRidge, fit_block_ridge
 from models.chain_loss import ChainLoss, fit_chain
+from models.inlet_guide import InletGuide
 from models.site_response import DRAWS, least_rows
 
 MEMBERS = 8
 """Trees are fitted on this many draws of weeks; their spread is the scorer's uncertainty."""
 WORKERS = 2
 """Members that answer side by side."""
+DOUBT = 1.5
+"""Errors of the scored saving over what the draws of weeks alone say of them [1]: 1.6 in root mean square,
+measured by an independent simulated plant in six years of other work."""
+FORM = 0.03
+"""What weeks cannot tell: the error of the form, as a share of the saving [1]. Where ample tests leave next
+to no other error, generated plants save 2 to 4 % more or less than scored."""
 _ROUNDS = 160
 _PARAMETERS: dict[str, Any] = {
     "objective": "regression",
@@ -81,14 +88,20 @@ class Scored:
 
 @dataclass(frozen=True)
 class BrokenLine:
-    """IT response as a broken line of the air lever, from first differences of the logarithm of IT power."""
+    """IT response as a broken line of the inlet, from first differences of the logarithm of IT power.
+
+    Without a ``guide`` to the inlet the line is one of the air lever.
+    """
 
     levers: tuple[str, ...]
     knots: tuple[tuple[float, ...], ...]
     fit: BlockRidge
+    guide: InletGuide | None = None
 
     def terms(self, operation: Operation) -> FloatArray:
         """Return the line's terms, shape (n, terms); zero without an air lever."""
+        if self.guide is not None:
+            return _line(self.guide.scaled(operation), self.knots[0])
         if not self.levers:
             return np.zeros((len(operation), 1))
         return np.column_stack(
@@ -213,6 +226,9 @@ class SiteScorer:
             "power_chain": float((before.chain_kw - after.chain_kw)[known, 0].mean()),
         }
         draws = (it_draws[:, None] + cool_draws[None, :]).ravel()
+        middle, sd = float(draws.mean()), float(draws.std())
+        if sd > 0:
+            draws = middle + (draws - middle) * float(np.hypot(DOUBT * sd, FORM * middle)) / sd
         return Scored(facility[0], facility[1], before.it_kw[:, 0], after.it_kw[:, 0], draws, parts)
 
     def to_files(self, prefix: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -222,6 +238,7 @@ class SiteScorer:
             "air_levers": list(self.it.levers),
             "knots": [list(k) for k in self.it.knots],
             "fit": self.it.fit.to_dict(),
+            "guide": self.it.guide and asdict(self.it.guide),
             "chain": [self.chain.a, self.chain.b, self.chain.c],
             "members": len(self.trees),
         }
@@ -235,6 +252,7 @@ class SiteScorer:
             tuple(about["air_levers"]),
             tuple(tuple(k) for k in about["knots"]),
             BlockRidge.from_dict(about["fit"]),
+            about["guide"] and InletGuide.from_dict(about["guide"]),
         )
         trees = tuple(lgb.Booster(model_str=files[f"{prefix}{i}.txt"]) for i in range(about["members"]))
         return cls(line, trees, ChainLoss(*about["chain"]), tuple(about["levers"]))
@@ -266,8 +284,13 @@ def fit_site_scorer(operation: Operation, rows: BoolArray, seed: int) -> SiteSco
 
 def _fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> BrokenLine:
     names = tuple(n for n in operation.levers if n in AIR_LEVERS)
-    knots = tuple(tuple(np.unique(np.quantile(operation.levers[n][rows], (0.25, 0.5, 0.75)))) for n in names)
-    line = BrokenLine(names, knots, BlockRidge(*(np.zeros(0),) * 2, 0.0, *(np.zeros(0),) * 2))
+    guide = InletGuide.learn(operation)
+    knots = (
+        ((0.0,),)  # the middle of the inlet's range: a bend is seen there best
+        if guide is not None
+        else tuple(tuple(np.unique(np.quantile(operation.levers[n][rows], (0.25, 0.5, 0.75)))) for n in names)
+    )
+    line = BrokenLine(names, knots, BlockRidge(*(np.zeros(0),) * 2, 0.0, *(np.zeros(0),) * 2), guide)
     terms = line.terms(operation)
     n_levers = terms.shape[1]
     moves = np.diff(terms, axis=0, prepend=terms[:1])
@@ -298,7 +321,7 @@ def _fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> Broken
     fit = fit_block_ridge(
         X[valid], change[valid], operation.week[valid], alpha=1e-5, draws=DRAWS, seed=seed, weights=weights
     )
-    return BrokenLine(names, knots, _summed(fit, n_levers, operation.transient_steps + 1))
+    return replace(line, fit=_summed(fit, n_levers, operation.transient_steps + 1))
 
 
 def _summed(fit: BlockRidge, width: int, copies: int) -> BlockRidge:
@@ -317,10 +340,8 @@ def _fit_trees(operation: Operation, rows: BoolArray, seed: int) -> tuple[lgb.Bo
     rng = np.random.default_rng(seed)
     trees = []
     for member in range(MEMBERS):
-        drawn = rng.multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)))
-        weight = drawn[np.searchsorted(blocks, weeks)].astype(np.float64)
-        taken = weight > 0
-        data = lgb.Dataset(X[taken], label=y[taken], weight=weight[taken])
+        drawn = rng.dirichlet(np.ones(len(blocks))) * len(blocks)  # as in `models.block_ridge`
+        data = lgb.Dataset(X, label=y, weight=drawn[np.searchsorted(blocks, weeks)])
         trees.append(lgb.train({**_PARAMETERS, "seed": seed + member}, data, num_boost_round=_ROUNDS))
     return tuple(trees)
 

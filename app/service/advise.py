@@ -68,7 +68,7 @@ def advise_exports(
     progress: Progress | None = None,
     on: date | None = None,
 ) -> AdviseOutcome:
-    """Decide, verify, rank, and write ``plan.csv``, two JSON files and ``report.html``.
+    """Decide, verify, rank; write ``plan.csv``, two JSON files, ``report.html``, and a test if one is due.
 
     Parameters
     ----------
@@ -147,9 +147,10 @@ def _write(source: Source, bundle: Bundle, out: Path) -> tuple[Path, ...]:
     advice = source.advice
     page = build_page(source, plan_charts(advice, source.telemetry), fit_chart(bundle, source.telemetry))
     known = source.telemetry.zone.known
-    plan = advice.plan_table
+    test = None if advice.test is None else advice.test.table(source.telemetry)
     return (
-        write_csv(out / "plan.csv", plan, zone_known=known),
+        write_csv(out / "plan.csv", advice.plan_table, zone_known=known),
+        *(() if test is None else (write_csv(out / "test.csv", test, zone_known=known),)),
         write_json(out / "recommendations.json", [r.to_dict() for r in advice.recommendations]),
         write_json(out / "summary.json", advice.summary()),
         write_text(out / "report.html", render(page)),

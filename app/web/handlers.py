@@ -19,6 +19,7 @@ INCOMING = "incoming"
 FILES = {
     "report.html": "text/html; charset=utf-8",
     "plan.csv": "text/csv; charset=utf-8",
+    "test.csv": "text/csv; charset=utf-8",
     "recommendations.json": "application/json",
     "summary.json": "application/json",
 }

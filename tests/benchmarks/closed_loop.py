@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from advisor.advise import advise
+from advisor.lever_test import LeverTest
 from advisor.plan import Advice
+from features.reading import read_paths
+from features.telemetry import Telemetry
 from tests.benchmarks.backtests import markdown
 from tests.plant_exports import EXPORTS, evaluated, model_and_weather, read_export, site_of
 from training.fit import fit_bundle
@@ -61,6 +65,11 @@ def loop(name: str, python: str, seed: int) -> dict[str, object]:
     learned = time.perf_counter()
     advice = advise(telemetry, bundle, (), site_of(weather))
     advised = time.perf_counter()
+    tested = ""
+    if advice.test is not None:
+        telemetry, tested = after_test(advice.test, telemetry, name, python)
+        bundle = fit_bundle(telemetry, target="it_power_kw")
+        advice = advise(telemetry, bundle, (), site_of(weather))
     told, _ = evaluated(schedule_of(advice), name, python, seed)
     before, after = told["baseline"], told["schedule"]
     promised = advice.saving.energy_pct
@@ -80,8 +89,29 @@ def loop(name: str, python: str, seed: int) -> dict[str, object]:
         "PUE": f"{before['pue']:.4f} -> {after['pue']:.4f}",
         "WUE [L/kWh]": f"{_wue(before):.3f} -> {_wue(after):.3f}",
         "learn, advise [s]": f"{learned - began:.0f}, {advised - learned:.0f}",
+        "test before": tested,
         "schedule": in_words(advice),
     }
+
+
+def after_test(test: LeverTest, telemetry: Telemetry, name: str, python: str) -> tuple[Telemetry, str]:
+    """Let the plant run a test; return the year with the test in it, and the test with its cost in words.
+
+    The plant knows one calendar year: the test is run 52 weeks earlier than planned, on the same weekdays.
+    """
+    table = test.table(telemetry)
+    hour = pd.to_datetime(table["local_timestamp"].str.slice(0, 19)) - pd.Timedelta(weeks=52)
+    wide = table.assign(timestamp=hour).pivot_table(index="timestamp", columns="lever", values="recommended")
+    year = pd.date_range("2025-01-01", periods=8760, freq="h")
+    schedule = wide.reindex(year).fillna(table.groupby("lever")["current"].first())
+    told, hours = evaluated(schedule, name, python)
+    seen = hours[[c for c in hours if not c.startswith("baseline_")]]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.csv"
+        seen.to_csv(path, index=False)
+        tested, _ = read_paths([path], zone=telemetry.zone.name)
+    hot = told["schedule"]["hours_inlet_above_27_c"]
+    return tested, f"{test.weeks} weeks, saved {told['saving_pct']:+.2f} % of the year, {hot} h above 27 degC"
 
 
 def _wue(totals: dict[str, Any]) -> float:

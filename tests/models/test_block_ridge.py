@@ -51,14 +51,14 @@ def test_penalty_shrinks_its_term() -> None:
     assert fit.predict(TERMS) == pytest.approx(TARGET.mean() + Z @ expected)
 
 
-def test_draws_are_explicit_resampling_of_blocks() -> None:
+def test_draws_are_explicit_weightings_of_blocks() -> None:
     draws, seed = 5, 11
     fit = fit_block_ridge(TERMS, TARGET, BLOCK, alpha=0.05, draws=draws, seed=seed)
-    counts = np.random.default_rng(seed).multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS), size=draws)
+    weights = BLOCKS * np.random.default_rng(seed).dirichlet(np.ones(BLOCKS), size=draws)
     Z, y = standardised(TERMS), TARGET - TARGET.mean()
-    for drawn, count in zip(fit.draws, counts, strict=True):
-        rows = np.concatenate([np.tile(np.flatnonzero(b + 40 == BLOCK), k) for b, k in enumerate(count)])
-        assert drawn == pytest.approx(ridge(Z[rows.astype(int)], y[rows.astype(int)], 0.05 * ROWS))
+    for drawn, weight in zip(fit.draws, weights, strict=True):
+        root = np.sqrt(weight[BLOCK - 40])
+        assert drawn == pytest.approx(ridge(root[:, None] * Z, root * y, 0.05 * ROWS))
 
 
 def test_draws_are_wider_than_rows_alone_suggest() -> None:
