@@ -155,6 +155,22 @@ def _advise(args: argparse.Namespace) -> Done:
     return outcome, lambda: text.advise(outcome)
 
 
+def _verify(args: argparse.Namespace) -> Done:
+    from app import text_verify
+    from app.progress import shown
+    from app.service.reading import Exports
+    from app.service.verify import verify_exports
+
+    before, after = (
+        Exports(tuple(paths), args.kind, args.mapping, args.time_zone) for paths in (args.before, args.after)
+    )
+    with shown("verify") as progress:
+        outcome = verify_exports(
+            before, after, site_file=args.site, out=args.out, seed=args.seed, progress=progress
+        )
+    return outcome, lambda: text_verify.verify(outcome)
+
+
 def _plan(args: argparse.Namespace) -> Done:
     from app import text_plan
     from app.progress import shown
@@ -247,6 +263,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--data", type=Path, metavar="DIR", help="folder as advisor demo leaves it (default ./advisor-demo)"
     )
     _add_port(serve)
+    _add_verify(verbs)
     _add_score(verbs)
     plan = _verb(verbs, "plan", _plan, "plan many sites together: work in time and space, storage, purchase")
     plan.add_argument("folder", type=Path, metavar="PORTFOLIO_DIR", help="holds portfolio.toml")
@@ -307,6 +324,19 @@ def _add_exports_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     _add_advice(report)
     report.add_argument("--out", type=Path, required=True, metavar="FILE.html")
     _add_seed(report)
+
+
+def _add_verify(verbs: argparse._SubParsersAction[_Parser]) -> None:
+    verify = _verb(verbs, "verify", _verify, "what a change saved, normalised for weather and work, with verdict")
+    for name, says in (("--before", "before the change"), ("--after", "after it")):
+        verify.add_argument(
+            name, type=Path, nargs="+", action="extend", required=True, metavar="PATH",
+            help=f"exports of the time {says}: files, or folders of exports that belong together",
+        )  # fmt: skip
+    verify.add_argument("--site", type=Path, metavar="FILE.toml", help="what the site declares")
+    verify.add_argument("--out", type=Path, metavar="DIR", help="write verify.json and verify.csv")
+    _add_reading(verify)
+    _add_seed(verify)
 
 
 def _add_advice(verb: argparse.ArgumentParser) -> None:
@@ -380,12 +410,17 @@ def _reader(
         metavar="PATH",
         help="export files, or folders of exports that belong together",
     )
+    _add_reading(verb)
+    return verb
+
+
+def _add_reading(verb: argparse.ArgumentParser) -> None:
+    """Add how exports are read."""
     verb.add_argument("--kind", choices=KINDS, help="default: recognised from the columns")
     verb.add_argument(
         "--mapping", type=Path, metavar="FILE", help="mapping.toml, as `advisor check` wrote it"
     )
     verb.add_argument("--time-zone", metavar="ZONE", help="zone of the stamps: an IANA name or +HH:MM")
-    return verb
 
 
 def _add_seed(verb: argparse.ArgumentParser, default: int = 0) -> None:

@@ -257,14 +257,21 @@ def fit_site_scorer(operation: Operation, rows: BoolArray, seed: int) -> SiteSco
             say("export at least {least} steps without gaps", least=2 * least_rows(operation)),
         )
     return SiteScorer(
-        _fit_broken_line(operation, rows, seed),
+        fit_broken_line(operation, rows, seed),
         _fit_trees(operation, rows, seed),
         fit_chain(operation, rows),
         tuple(operation.levers),
     )
 
 
-def _fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> BrokenLine:
+def fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> BrokenLine:
+    """Fit the IT response on the given rows.
+
+    Raises
+    ------
+    InsufficientDataError
+        Too few neighbouring steps.
+    """
     names = tuple(n for n in operation.levers if n in AIR_LEVERS)
     knots = tuple(tuple(np.unique(np.quantile(operation.levers[n][rows], (0.25, 0.5, 0.75)))) for n in names)
     line = BrokenLine(names, knots, BlockRidge(*(np.zeros(0),) * 2, 0.0, *(np.zeros(0),) * 2))
