@@ -133,7 +133,7 @@ class Avoided:
                 "model": c.form,
                 "before_days": c.before_days,
                 "errors_kw": c.errors,
-                "sd_kwh": {"noise": c.spread.noise, "fit": c.spread.fit, "work": c.spread.work},
+                "sd_kwh": {"noise": c.spread.noise, "fit": c.spread.fit, "work": c.spread.work, "form": c.spread.form},
                 "guideline_14_half_width_pct": c.spread.floor_pct,
             },
             "counts": self.counts,
@@ -214,7 +214,8 @@ def _interval(c: Counterfactual, base: float, used: float) -> Interval | None:
 def _half_pct(c: Counterfactual, base: float) -> float:
     """Return the half-width of the interval [%]: the wider of week blocks and Guideline 14's formula."""
     q = c.spread.freedom.quantile(0.5 + COVERAGE / 2)
-    formula = float(np.hypot(c.spread.floor_pct, 100 * q * c.spread.work / base))
+    beside = float(np.hypot(c.spread.work, c.spread.form))
+    formula = float(np.hypot(c.spread.floor_pct, 100 * q * beside / base))
     return max(100 * q * c.spread.sd / base, formula)
 
 
@@ -249,7 +250,7 @@ def _days_needed(c: Counterfactual, base: float, used: float, counts: dict[str, 
     per_step = (base - used) / steps
     z = c.spread.freedom.quantile(0.5 + COVERAGE / 2)
     noise = max(c.spread.noise / np.sqrt(steps), c.spread.floor_pct / 100 * base / np.sqrt(steps) / z)
-    stays = np.hypot(c.spread.fit, c.spread.work) / steps
+    stays = c.spread.stays / steps
     room = per_step**2 - (z * stays) ** 2
     if room <= 0:
         return None
@@ -339,7 +340,7 @@ def _daily(c: Counterfactual, unit_kwh: float | None) -> pd.DataFrame:
     steps = max(int(c.counted.sum()), 1)
     share = daily["hours"].to_numpy() / c.hours / steps
     noise = c.day_sd * np.sqrt(daily["hours"].to_numpy() / c.hours / c.steps_per_day)
-    sd = np.sqrt(noise**2 + (np.hypot(c.spread.fit, c.spread.work) * share) ** 2) * scale
+    sd = np.sqrt(noise**2 + (c.spread.stays * share) ** 2) * scale
     half = c.spread.freedom.quantile(0.5 + COVERAGE / 2) * sd
     daily["lower_kwh"], daily["upper_kwh"] = daily["baseline_kwh"] - half, daily["baseline_kwh"] + half
     daily["day"] = daily["day"].dt.strftime("%Y-%m-%d")

@@ -1,8 +1,8 @@
 """What an after period would have used at the set-points of before, in its own weather and for its own work.
 
-Everything is energy per step [kWh], on the steps of the after period. The uncertainty of the sum has three
+Everything is energy per step [kWh], on the steps of the after period. The uncertainty of the sum has four
 sources that are kept apart: what withheld weeks of the before period erred by, what the fit does not know,
-and what separating work from temperature does not know.
+what a model of another form would say, and what separating work from temperature does not know.
 """
 
 from __future__ import annotations
@@ -34,20 +34,27 @@ _CELLS = 12
 class Spread:
     """Standard deviations of the sum over the counted steps [kWh], and Student's degrees of freedom.
 
-    ``noise`` of as many other steps, ``fit`` of the coefficients, ``work`` of the separated work;
+    ``noise`` of as many other steps, ``fit`` of the coefficients, ``work`` of the separated work, ``form``
+    half of what a model of another form says differently;
     ``floor_pct`` is the half-width by Guideline 14's formula [% of the baseline], never undercut.
     """
 
     noise: float
     fit: float
     work: float
+    form: float
     freedom: SumError
     floor_pct: float = 0.0
 
     @property
     def sd(self) -> float:
-        """All three together [kWh]."""
-        return float(np.sqrt(self.noise**2 + self.fit**2 + self.work**2))
+        """All together [kWh]."""
+        return float(np.hypot(self.noise, self.stays))
+
+    @property
+    def stays(self) -> float:
+        """What more days would not make smaller, relative to the sum [kWh]."""
+        return float(np.sqrt(self.fit**2 + self.work**2 + self.form**2))
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ def site_counterfactual(periods: Periods, declared: dict[str, float], *, seed: i
     """
     operation = periods.operation
     habits = lever_habits(operation.rows(periods.before), declared)
-    baseline = fit_site_baseline(operation, periods.before, habits)
+    baseline = fit_site_baseline(operation, periods.before, habits, seed)
     as_before = levers_as_before(periods, habits)
     work = separate_work(periods, baseline, habits, as_before, seed)
     held = operation.with_levers(as_before)
@@ -160,13 +167,15 @@ def site_counterfactual(periods: Periods, declared: dict[str, float], *, seed: i
             say("export facility power, IT power and weather of the time after the change"),
         )
     difference = np.where(known, sum(base.values()) - sum(measured.values()), np.nan)[after]
-    odd = spikes(difference)
+    odd = spikes(difference, float(np.nanmedian(operation.facility_kw)))
     known[after[odd]] = False
     covered, why = _covered(periods, baseline, work, known)
     counted = known & covered
     error_kwh, fit = _errors(periods, baseline, work)
     noise = sum_error(error_kwh[baseline.rows], operation.week[baseline.rows])
-    spread = _spread(baseline, terms[after], work, counted, after, noise, fit, operation.hours)
+    quarrel = baseline.second_cooling(held, work.it_kw) - rest_kw[:, COOLING]
+    form = abs(float(quarrel[after][counted[after]].sum())) / 2 * operation.hours
+    spread = _spread(baseline, terms[after], work, counted[after], periods.after, noise, fit, form)
     day_sd = _day_sd(error_kwh, periods, baseline.rows)
     return Counterfactual(
         stamps=operation.stamps[after],
@@ -221,25 +230,25 @@ def _spread(
     baseline: SiteBaseline,
     terms: FloatArray,
     work: Work,
-    counted: BoolArray,
-    after: np.ndarray,
+    inside: BoolArray,
+    after: BoolArray,
     noise: SumError,
     fit: Fitness,
-    hours: float,
+    form: float,
 ) -> Spread:
-    inside = counted[after]
     steps = int(inside.sum())
     if not steps:
-        return Spread(0.0, 0.0, 0.0, noise, float("inf"))
-    by_fit = baseline.ridge.sums(terms[inside]).sum(axis=1)[1:] * hours
+        return Spread(0.0, 0.0, 0.0, 0.0, noise, float("inf"))
+    by_fit = baseline.ridge.sums(terms[inside]).sum(axis=1)[1:] * baseline.hours
     work_sd = 0.0
     if work.deviations_kw.shape[1]:
-        sums = work.deviations_kw[after][inside].sum(axis=0) * hours * (1 + baseline.marginal)
+        sums = work.deviations_kw[after][inside].sum(axis=0) * baseline.hours * (1 + baseline.marginal)
         work_sd = float(np.sqrt((sums**2).mean()))
     return Spread(
         noise.sd(steps),
         jackknife_sd(by_fit, noise.inflation),
         work_sd,
+        form,
         noise,
         fractional_half_width(fit, steps),
     )

@@ -75,6 +75,7 @@ def fit_folded_ridge(
     targets: FloatArray,
     weeks: npt.NDArray[np.int64],
     penalty: FloatArray | None = None,
+    weights: FloatArray | None = None,
 ) -> FoldedRidge:
     """Fit ridge on all rows and without each group of weeks.
 
@@ -86,7 +87,10 @@ def fit_folded_ridge(
         Week of each row; weeks are left out whole.
     penalty : numpy.ndarray or None, shape (terms,)
         Relative penalty of every term; None: all alike.
+    weights : numpy.ndarray or None, shape (rows,)
+        Weight of every row; None: all alike.
     """
+    w = np.ones(len(terms)) if weights is None else weights
     mean, spread = terms.mean(axis=0), terms.std(axis=0)
     scale = np.where(spread > 1e-9, spread, np.inf) * (1.0 if penalty is None else np.sqrt(penalty))
     Z = _with_one((terms - mean) / scale)
@@ -94,13 +98,13 @@ def fit_folded_ridge(
     folds = min(FOLDS, len(labels))
     fold = place % folds
     groups = [np.flatnonzero(fold == k) for k in range(folds)]
-    grams = np.array([Z[g].T @ Z[g] for g in groups])
-    moments = np.array([Z[g].T @ targets[g] for g in groups])
+    grams = np.array([(Z[g] * w[g, None]).T @ Z[g] for g in groups])
+    moments = np.array([(Z[g] * w[g, None]).T @ targets[g] for g in groups])
     shrunk = np.eye(Z.shape[1])
     shrunk[0, 0] = 0.0  # the level is not shrunk
-    tried = [_solved(grams, moments, alpha * len(Z) * shrunk) for alpha in ALPHAS]
+    tried = [_solved(grams, moments, alpha * w.sum() * shrunk) for alpha in ALPHAS]
     withheld = [_withheld(Z, fold, c) for c in tried]
-    errors = [float(((targets - w).sum(axis=1) ** 2).sum()) for w in withheld]
+    errors = [float(w @ (targets - foretold).sum(axis=1) ** 2) for foretold in withheld]
     best = int(np.argmin(errors))
     return FoldedRidge(mean, scale, tried[best], withheld[best])
 

@@ -25,10 +25,12 @@ IntArray = npt.NDArray[np.int64]
 MONTH_HOURS = 24 * 28
 FRACTIONAL = 1.26
 """Empirical factor of Guideline 14, annex B, equation B-14 [1]."""
-LEAST_WEEKS_OF_RHO = 8
+LEAST_BLOCKS = 8
 RHO_OF_FEW_WEEKS = 0.3
 """Assumed likeness of neighbouring weeks where there are too few of them to see it [1]."""
 MOST_RHO = 0.9
+SPIKE = 0.25
+"""Share of the usual level by which a reading must miss to count as a meter's fault [1]."""
 
 
 @dataclass(frozen=True)
@@ -107,29 +109,40 @@ def sum_error(residual: FloatArray, week: IntArray) -> SumError:
     """Return the error of sums from residuals of withheld weeks.
 
     A sum of hours errs by more than independent hours would, because the weather of a day or the drift of
-    a month is in all of them. Sums over whole weeks hold what is alike within a week; what neighbouring
-    weeks share enters as (1 + rho) / (1 - rho), the factor n / n' of Guideline 14 for blocks. The
-    residuals are not centred: a bias counts as error.
+    a month is in all of them. Sums over whole blocks hold what is alike within a block: blocks of one, two
+    and four weeks are tried as long as there are `LEAST_BLOCKS` of them, and the largest variance counts.
+    What neighbouring blocks of one week still share enters as (1 + rho) / (1 - rho), the factor n / n' of
+    Guideline 14. The residuals are not centred: a bias counts as error.
 
     Parameters
     ----------
     residual : numpy.ndarray, shape (n,)
         Measured minus foretold, finite.
     week : numpy.ndarray of int, shape (n,)
-        Running week of every step.
+        Running week (or day, where there are days only) of every step.
     """
-    labels, block = np.unique(week, return_inverse=True)
-    sums = np.bincount(block, residual)
-    steps = np.bincount(block).astype(np.float64)
-    rho = _likeness(labels, sums / steps)
-    inflation = (1 + rho) / (1 - rho)
-    variance = float((sums**2).sum() / steps.sum()) * inflation
-    return SumError(variance, inflation, max(len(labels) / inflation - 1, 1.0))
+    one = _block_variance(residual, week)
+    rho = _likeness(*one[2:])
+    variance = one[0] * (1 + rho) / (1 - rho)
+    freedom = one[1] * (1 - rho) / (1 + rho) - 1
+    for length in (2, 4):
+        longer = _block_variance(residual, week // length)
+        if longer[1] >= LEAST_BLOCKS and longer[0] > variance:
+            variance, freedom = longer[0], longer[1] - 1.0
+    return SumError(variance, variance / one[0] if one[0] > 0 else 1.0, max(freedom, 1.0))
+
+
+def _block_variance(residual: FloatArray, block: IntArray) -> tuple[float, float, IntArray, FloatArray]:
+    """Return variance per step, number of blocks, their labels and mean residuals."""
+    labels, place = np.unique(block, return_inverse=True)
+    sums = np.bincount(place, residual)
+    steps = np.bincount(place).astype(np.float64)
+    return float((sums**2).sum() / steps.sum()), float(len(labels)), labels, sums / steps
 
 
 def _likeness(weeks: IntArray, means: FloatArray) -> float:
     """Return the lag-one autocorrelation of the weeks' mean residuals, 0 to `MOST_RHO`."""
-    if len(weeks) < LEAST_WEEKS_OF_RHO:
+    if len(weeks) < LEAST_BLOCKS:
         return RHO_OF_FEW_WEEKS
     next_to = np.flatnonzero(np.diff(weeks) == 1)
     power = float((means**2).mean())
@@ -206,13 +219,16 @@ def fractional_half_width(fit: Fitness, steps: int, probability: float = 0.95) -
     return float(t * FRACTIONAL * fit.whole_cv_rmse_pct * np.sqrt(share))
 
 
-def spikes(residual: FloatArray, most: float = 0.005, away_sd: float = 8.0) -> BoolArray:
+def spikes(residual: FloatArray, usual: float, most: float = 0.005, away_sd: float = 8.0) -> BoolArray:
     """Return the steps with a reading that no other step is like; none where there would be many.
 
     Parameters
     ----------
     residual : numpy.ndarray, shape (n,)
         Measured minus foretold; NaN where unknown.
+    usual : float
+        Usual level of what is metered [unit of the residuals]: what a plant does in a rare hour stays below
+        `SPIKE` of it, what a faulty meter writes does not.
     most : float
         Largest share of the known steps that may be called a spike [1]: more are operation, not a fault.
     away_sd : float
@@ -223,5 +239,5 @@ def spikes(residual: FloatArray, most: float = 0.005, away_sd: float = 8.0) -> B
         return known
     away = np.abs(residual - np.median(residual[known]))
     spread = 1.4826 * float(np.median(away[known])) or float(np.std(residual[known]))
-    found = known & (away > away_sd * max(spread, 1e-12))
+    found = known & (away > max(away_sd * spread, SPIKE * usual))
     return found if found.sum() <= most * known.sum() else np.zeros(len(residual), dtype=np.bool_)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
+import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -21,9 +22,11 @@ from models.folded_ridge import FoldedRidge, fit_folded_ridge
 from models.held_out import spikes
 from models.lever_basis import LeverBasis
 from models.lever_habit import LeverHabit, at_usual, settled
+from models.site_scorer import fit_trees, tree_features
 
 LEAST_BEFORE_DAYS = 28
 """Four weeks: fewer cannot be withheld in turn, nor tell a weekly rhythm."""
+SECOND_MEMBERS = 3
 COOLING, CHAIN = 0, 1
 """Columns of the targets: cooling (or all overhead) and the rest, which is the power chain."""
 
@@ -68,6 +71,10 @@ class SiteBaseline:
         Cooling and losses per IT power, on average over the fitted steps [1].
     set_aside : int
         Steps left out as readings of a faulty meter.
+    hours : float
+        Length of a step [h].
+    second : tuple of lightgbm.Booster
+        Cooling by a model of another form, on the same steps: where the two differ, the interval says so.
     """
 
     form: Form
@@ -78,10 +85,18 @@ class SiteBaseline:
     errors: dict[str, float]
     marginal: float
     set_aside: int
+    hours: float
+    second: tuple[lgb.Booster, ...]
 
     def terms(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
         """Return the terms of a whole grid, shape (n, terms)."""
         return _terms(self.form, self.basis, operation.only_levers(self.levers), it_kw)
+
+    def second_cooling(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
+        """Return cooling by the second model [kW], shape (n,); for steady set-points."""
+        rows = tree_features(operation.only_levers(self.levers), it_kw, steady=True)
+        told = [np.asarray(t.predict(rows, num_threads=1)) for t in self.second]
+        return np.asarray(np.mean(told, axis=0), dtype=np.float64)
 
     def withheld(self) -> FloatArray:
         """Return what was foretold of withheld weeks on the whole grid [kW], shape (n, 2); NaN elsewhere."""
@@ -91,7 +106,7 @@ class SiteBaseline:
 
 
 def fit_site_baseline(
-    operation: Operation, before: BoolArray, habits: dict[str, LeverHabit]
+    operation: Operation, before: BoolArray, habits: dict[str, LeverHabit], seed: int
 ) -> SiteBaseline:
     """Fit the baseline on the steps before the change.
 
@@ -114,10 +129,11 @@ def fit_site_baseline(
     best = int(np.argmin([e for _, _, e in tried]))
     ridge, rows, _ = tried[best]
     odd = int(known.sum() - rows.sum())
+    second = fit_trees(alone, rows, seed, SECOND_MEMBERS)
     more = [_terms(forms[best], basis, alone, k * operation.it_kw)[rows] for k in (1.0, 1.02)]
     extra = float((ridge.sums(more[1]) - ridge.sums(more[0]))[0].sum())
     marginal = extra / (0.02 * float(operation.it_kw[rows].sum()))
-    return SiteBaseline(forms[best], basis, ridge, rows, levers, errors, marginal, odd)
+    return SiteBaseline(forms[best], basis, ridge, rows, levers, errors, marginal, odd, operation.hours, second)
 
 
 def usable(operation: Operation) -> BoolArray:
@@ -145,14 +161,14 @@ def _fit(
     terms = _terms(form, basis, operation, operation.it_kw)
     penalty = _penalty(form, basis, operation, terms.shape[1])
     rows = known & np.isfinite(terms).all(axis=1)
-    for _ in range(2):
-        ridge = fit_folded_ridge(terms[rows], targets[rows], operation.week[rows], penalty)
-        residual = (targets[rows] - ridge.withheld).sum(axis=1)
-        odd = spikes(residual)
-        if not odd.any():
-            break
+    ridge = fit_folded_ridge(terms[rows], targets[rows], operation.week[rows], penalty)
+    usual = float(np.median(operation.facility_kw[rows]))
+    odd = spikes((targets[rows] - ridge.withheld).sum(axis=1), usual)
+    if odd.any():
         rows[np.flatnonzero(rows)[odd]] = False
-    return ridge, rows, float(np.sqrt((residual[~odd] ** 2).mean()))
+        ridge = fit_folded_ridge(terms[rows], targets[rows], operation.week[rows], penalty)
+    residual = (targets[rows] - ridge.withheld).sum(axis=1)
+    return ridge, rows, float(np.sqrt((residual**2).mean()))
 
 
 def _terms(form: Form, basis: LeverBasis, operation: Operation, it_kw: FloatArray) -> FloatArray:

@@ -231,6 +231,7 @@ def _assemble(
         noise.sd(hours_after),
         float(np.hypot(jackknife_sd(by_fit[1:], noise.inflation), levels_sd)),
         0.0,
+        0.0,
         noise,
         fractional_half_width(fit, hours_after),
     )
