@@ -7,33 +7,40 @@ for measured steps like those seen before the change, and for nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from advisor.avoided_words import (
+    LEAST_AFTER_DAYS,
+    Counts,
+    bound_of,
+    normalised_for,
+    reasons_of,
+    reservations,
+)
 from advisor.plan import Interval, Saving, Totals
 from advisor.site import Site
 from features.frame import FloatArray
 from features.issues import DataIssue
-from features.message import Message, say
-from models.counterfactual import Counterfactual, describe_uncovered
+from models.counterfactual import Counterfactual
 
 COVERAGE = 0.90
 """Of every interval [1]."""
-LEAST_COUNTED = 0.90
-"""Share of the after period that must be measured, and of what is measured that must be like before [1]."""
-LEAST_AFTER_DAYS = 7
-"""A whole week: work and operation of a weekend are part of the answer [d]."""
 POWER = 0.80
 """Share of the cases in which the minimum detectable saving would be proven [1]."""
 MOST_DAYS = 3650
 
 AvoidedVerdict = Literal["proven", "not yet", "disproven"]
 Whose = Literal["operator", "tenant"]
-WHOSE: dict[str, Whose] = {"it": "tenant", "cooling": "operator", "power_chain": "operator", "station": "operator"}
+WHOSE: dict[str, Whose] = {
+    "it": "tenant",
+    "cooling": "operator",
+    "power_chain": "operator",
+    "station": "operator",
+}
 """Part -> whose kWh it is: the servers are the tenant's, what keeps them running the operator's."""
 
 
@@ -73,8 +80,7 @@ class Avoided:
     days_needed : int or None
         Days of the after period that would prove a saving of this size; None: no number of days would, or
         nothing was saved.
-    counts : dict
-        ``after_days``, ``measured_share``, ``counted_share`` and ``uncovered_hours`` by reason.
+    counts : Counts
     counterfactual : Counterfactual
     daily : pandas.DataFrame
         ``day``, ``hours``, ``measured_kwh``, ``baseline_kwh``, ``lower_kwh``, ``upper_kwh``.
@@ -95,7 +101,7 @@ class Avoided:
     measured: Totals
     minimum_detectable_pct: float | None
     days_needed: int | None
-    counts: dict[str, object]
+    counts: Counts
     counterfactual: Counterfactual
     daily: pd.DataFrame
     reasons: tuple[str, ...]
@@ -133,10 +139,15 @@ class Avoided:
                 "model": c.form,
                 "before_days": c.before_days,
                 "errors_kw": c.errors,
-                "sd_kwh": {"noise": c.spread.noise, "fit": c.spread.fit, "work": c.spread.work, "form": c.spread.form},
+                "sd_kwh": {
+                    "noise": c.spread.noise,
+                    "fit": c.spread.fit,
+                    "work": c.spread.work,
+                    "form": c.spread.form,
+                },
                 "guideline_14_half_width_pct": c.spread.floor_pct,
             },
-            "counts": self.counts,
+            "counts": asdict(self.counts),
             "as_before": list(c.as_before),
             "levers": {n: h.to_dict() for n, h in c.habits.items()},
             "issues": [i.to_dict() for i in self.issues],
@@ -176,7 +187,7 @@ def judge(
     minimum = _minimum_detectable(c, base)
     counts = _counts(c)
     needed = _days_needed(c, base, used, counts)
-    why = _reservations(c, counts, backwards, base)
+    why = reservations(c, counts, backwards, base)
     verdict = _verdict(whole, why)
     saving, totals = _money(c, site, whole, (base, used), pv_kw, unit_kwh)
     return Avoided(
@@ -185,7 +196,7 @@ def judge(
         verdict=verdict,
         saving=saving,
         told=share if c.unknown else None,
-        bound=_bound(c),
+        bound=bound_of(c),
         parts=_parts(c, base, unit_kwh),
         baseline=totals[0],
         measured=totals[1],
@@ -194,8 +205,8 @@ def judge(
         counts=counts,
         counterfactual=c,
         daily=_daily(c, unit_kwh),
-        reasons=_reasons(verdict, whole, why, minimum, needed, counts),
-        normalised_for=_normalised(c),
+        reasons=reasons_of(verdict, whole, why, minimum, needed, counts),
+        normalised_for=normalised_for(c),
         issues=issues,
         physical=unit_kwh is not None,
     )
@@ -228,17 +239,17 @@ def _minimum_detectable(c: Counterfactual, base: float) -> float | None:
     return half * (1 + c.spread.freedom.quantile(POWER) / q)
 
 
-def _counts(c: Counterfactual) -> dict[str, object]:
+def _counts(c: Counterfactual) -> Counts:
     steps, known = len(c.known), int(c.known.sum())
-    return {
-        "after_days": steps / c.steps_per_day,
-        "measured_share": known / steps,
-        "counted_share": float(c.counted.sum()) / known if known else 0.0,
-        "uncovered_hours": {name: n * c.hours for name, n in c.uncovered.items()},
-    }
+    return Counts(
+        after_days=steps / c.steps_per_day,
+        measured_share=known / steps,
+        counted_share=float(c.counted.sum()) / known if known else 0.0,
+        uncovered_hours={name: n * c.hours for name, n in c.uncovered.items()},
+    )
 
 
-def _days_needed(c: Counterfactual, base: float, used: float, counts: dict[str, object]) -> int | None:
+def _days_needed(c: Counterfactual, base: float, used: float, counts: Counts) -> int | None:
     """Return the days after which a saving of this size would be proven; None: never, or nothing saved.
 
     The noise of a sum grows with the root of its length, what the fit or the work does not know with the
@@ -254,7 +265,7 @@ def _days_needed(c: Counterfactual, base: float, used: float, counts: dict[str, 
     room = per_step**2 - (z * stays) ** 2
     if room <= 0:
         return None
-    counted = float(str(counts["counted_share"])) * float(str(counts["measured_share"]))
+    counted = counts.counted_share * counts.measured_share
     days = max((z * noise) ** 2 / room / c.steps_per_day / max(counted, 0.01), LEAST_AFTER_DAYS)
     return int(np.ceil(days)) if days <= MOST_DAYS else None
 
@@ -294,10 +305,9 @@ def _money(
     }
     base, used = (e * unit_kwh for e in energies)
     kwh = None if whole is None else _scaled(whole, base / 100)
-    return (
-        Saving(kwh, whole, *(None if kwh is None or f is None else kwh.scaled(f * share) for f in per_kwh.values())),
-        _totals(c, site, (base, used), float(bought[c.counted].sum()), share),
-    )  # fmt: skip
+    worth = (None if kwh is None or f is None else kwh.scaled(f * share) for f in per_kwh.values())
+    totals = _totals(c, site, (base, used), float(bought[c.counted].sum()), share)
+    return Saving(kwh, whole, *worth), totals
 
 
 def _scaled(span: Interval, factor: float) -> Interval:
@@ -344,117 +354,14 @@ def _daily(c: Counterfactual, unit_kwh: float | None) -> pd.DataFrame:
     half = c.spread.freedom.quantile(0.5 + COVERAGE / 2) * sd
     daily["lower_kwh"], daily["upper_kwh"] = daily["baseline_kwh"] - half, daily["baseline_kwh"] + half
     daily["day"] = daily["day"].dt.strftime("%Y-%m-%d")
-    names = {n: n.replace("_kwh", "_rel") for n in daily} if unit_kwh is None else {}
+    names = {str(n): str(n).replace("_kwh", "_rel") for n in daily} if unit_kwh is None else {}
     return daily.rename(columns=names)
 
 
-# -- the verdict and its reasons -------------------------------------------------------------------
-def _reservations(
-    c: Counterfactual, counts: dict[str, object], backwards: bool, base: float
-) -> tuple[str, ...]:
-    """Return why nothing may be called proven or disproven, whatever the figures say."""
-    why: list[str] = []
-    if c.unknown:
-        why += [c.reason, c.settle]
-    if backwards:
-        why.append(say("the period given as before lies after the other: give them the right way round"))
-    if not c.fit.passed:
-        why.append(
-            say(
-                "the baseline misses withheld weeks by CV(RMSE) {cv:.1f} % and NMBE {nmbe:+.1f} %; ASHRAE "
-                "Guideline 14 allows {most_cv:g} % and {most_nmbe:g} %",
-                cv=c.fit.cv_rmse_pct,
-                nmbe=c.fit.nmbe_pct,
-                most_cv=c.fit.limits.cv_rmse_pct,
-                most_nmbe=c.fit.limits.nmbe_pct,
-            )
-        )
-    if float(str(counts["after_days"])) < LEAST_AFTER_DAYS:
-        why.append(
-            say(
-                "{days:.1f} days after the change are too few: at least {least} are needed",
-                days=counts["after_days"],
-                least=LEAST_AFTER_DAYS,
-            )
-        )
-    if float(str(counts["measured_share"])) < LEAST_COUNTED:
-        why.append(
-            say(
-                "only {share:.0f} % of the after period is fully measured",
-                share=100 * float(str(counts["measured_share"])),
-            )
-        )
-    if float(str(counts["counted_share"])) < LEAST_COUNTED or base <= 0:
-        why.append(
-            say(
-                "{share:.0f} % of the after period lies outside what was seen before the change ({what}): "
-                "nothing is claimed for it",
-                share=100 * (1 - float(str(counts["counted_share"]))),
-                what=describe_uncovered(c.uncovered),
-            )
-        )
-    return tuple(w for w in why if w)
-
-
+# -- the verdict -----------------------------------------------------------------------------------
 def _verdict(whole: Interval | None, why: tuple[str, ...]) -> AvoidedVerdict:
     if whole is None or why:
         return "not yet"
     if whole.lower > 0:
         return "proven"
     return "disproven" if whole.upper < 0 else "not yet"
-
-
-def _reasons(
-    verdict: AvoidedVerdict,
-    whole: Interval | None,
-    why: tuple[str, ...],
-    minimum: float | None,
-    needed: int | None,
-    counts: dict[str, object],
-) -> tuple[str, ...]:
-    if verdict == "proven":
-        return (say("the whole interval lies above zero, and the baseline meets its limits"),)
-    if verdict == "disproven":
-        return (say("the whole interval lies below zero: more was used than would have been as before"),)
-    said = list(why)
-    if whole is not None and whole.lower <= 0 <= whole.upper:
-        said.append(
-            say(
-                "the interval holds zero: only a saving of at least {least:.2g} % would be seen in four of "
-                "five cases",
-                least=minimum or 0.0,
-            )
-        )
-        if needed is not None and needed > float(str(counts["after_days"])):
-            said.append(
-                say("a saving of this size would be told from zero after about {days} days", days=needed)
-            )
-        elif whole.point > 0:
-            said.append(
-                say("more days alone would not settle it: a longer or steadier time before the change would")
-            )
-    return tuple(said)
-
-
-def _bound(c: Counterfactual) -> str:
-    """Return what an unknown IT part leaves to say of the whole."""
-    if not c.unknown or c.shift_k is None:
-        return ""
-    # fans and leakage rise with temperature: their sign is known even where their size is not
-    if c.shift_k > 0:
-        return say("the servers stood in warmer air and drew no less for it: the whole saved at most this")
-    return say("the servers stood in colder air and drew no more for it: the whole saved at least this")
-
-
-def _normalised(c: Counterfactual) -> tuple[str, ...]:
-    work: dict[str, Callable[[], Message]] = {
-        "as metered": lambda: say("work: IT power, in unchanged air"),
-        "response removed": lambda: say("work: IT power with its response to the air set-point removed"),
-        "utilisation": lambda: say("work: exported utilisation"),
-        "traffic": lambda: say("work: PRB utilisation of the cells"),
-        "unknown": lambda: say("work: not told apart from temperature"),
-    }
-    said = [work[c.means]()]
-    if c.means != "traffic":
-        said.insert(0, say("weather: dry and wet bulb"))
-    return (*said, *c.as_before)

@@ -38,10 +38,8 @@ def _saving(outcome: VerifyOutcome) -> str:
     avoided, saving = outcome.avoided, outcome.avoided.saving
     if avoided.told is not None:
         share = wording.interval(avoided.told, "%")
-        return "\n".join(
-            filter(None, [f"Saved at the IT power as metered: {share} of the baseline; the IT part is unknown.",
-                          avoided.bound and f"- {avoided.bound}"])
-        )  # fmt: skip
+        said = f"Saved at the IT power as metered: {share} of the baseline; the IT part is unknown."
+        return f"{said}\n- {avoided.bound}" if avoided.bound else said
     if saving.energy_pct is None:
         return "Saved: —"
     lines = [f"Saved: {wording.saving(saving)}, 90 % interval"]
@@ -86,29 +84,28 @@ def _statistics(outcome: VerifyOutcome) -> str:
         ("baseline", f"{c.form}; {c.before_days:.0f} days before the change"),
         (
             "withheld weeks" if avoided.kind == "data-centre" else "withheld days",
-            f"CV(RMSE) {fit.cv_rmse_pct:.1f} % of what is predicted ({fit.whole_cv_rmse_pct:.2g} % of the whole), "
-            f"NMBE {fit.nmbe_pct:+.2f} %; ASHRAE Guideline 14 allows {fit.limits.cv_rmse_pct:g} % and "
-            f"{fit.limits.nmbe_pct:g} %: {met}",
+            f"CV(RMSE) {fit.cv_rmse_pct:.1f} % of what is predicted ({fit.whole_cv_rmse_pct:.2g} % of the "
+            f"whole), NMBE {fit.nmbe_pct:+.2f} %; ASHRAE Guideline 14 allows {fit.limits.cv_rmse_pct:g} % "
+            f"and {fit.limits.nmbe_pct:g} %: {met}",
         ),
         (
             "independent steps",
             f"{fit.effective:,.0f} of {fit.steps:,} (autocorrelation {fit.autocorrelation:.2f})",
         ),
-        ("smallest saving seen", wording.quantity(avoided.minimum_detectable_pct, "%") + " in four of five cases"),
+        (
+            "smallest saving seen",
+            wording.quantity(avoided.minimum_detectable_pct, "%") + " in four of five cases",
+        ),
         (
             "after period",
-            f"{float(str(counts['after_days'])):.1f} days, {wording.percent(_share(counts, 'measured_share'))} "
-            f"measured, {wording.percent(_share(counts, 'counted_share'))} of it like before",
+            f"{counts.after_days:.1f} days, {wording.percent(counts.measured_share)} "
+            f"measured, {wording.percent(counts.counted_share)} of it like before",
         ),
         ("work", c.reason),
     ]
     if avoided.days_needed is not None:
         rows.append(("days that prove it", f"{avoided.days_needed}"))
     return table(("what", "figure"), rows)
-
-
-def _share(counts: dict[str, object], name: str) -> float:
-    return float(str(counts[name]))
 
 
 def _provenance(outcome: VerifyOutcome) -> str:
@@ -118,4 +115,5 @@ def _provenance(outcome: VerifyOutcome) -> str:
 def _source(name: str, telemetry: Telemetry) -> str:
     start, end = (m.tz_convert(telemetry.zone.tzinfo()) for m in telemetry.span)
     files = ", ".join(source.path for source in telemetry.sources[:3])
-    return f"{name}: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}, {files}, data {telemetry.content_hash()[:12]}"
+    span = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+    return f"{name}: {span}, {files}, data {telemetry.content_hash()[:12]}"

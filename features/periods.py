@@ -107,9 +107,7 @@ def check_pair(before: Telemetry, after: Telemetry) -> None:
     if before.interval != after.interval:
         raise UsageError(
             "E-VERIFY-INTERVAL",
-            say(
-                "before has intervals of {one}, after of {other}", one=before.interval, other=after.interval
-            ),
+            say("before has intervals of {one}, after of {other}", one=before.interval, other=after.interval),
             where,
             say("export both periods with the same interval"),
         )

@@ -113,7 +113,10 @@ def _solved(grams: FloatArray, moments: FloatArray, ridge: FloatArray) -> FloatA
     """Return the coefficients of all groups and without each, shape (1 + folds, terms, targets)."""
     gram, moment = grams.sum(axis=0), moments.sum(axis=0)
     rest = 1 - 1 / len(grams)
-    every = [(gram + ridge, moment), *((gram - g + rest * ridge, moment - m) for g, m in zip(grams, moments, strict=True))]
+    every = [
+        (gram + ridge, moment),
+        *((gram - g + rest * ridge, moment - m) for g, m in zip(grams, moments, strict=True)),
+    ]
     return np.array([np.linalg.solve(a, b) for a, b in every])
 
 

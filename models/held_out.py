@@ -152,7 +152,12 @@ def _likeness(weeks: IntArray, means: FloatArray) -> float:
 
 
 def fitness(
-    measured: FloatArray, foretold: FloatArray, whole: FloatArray, rows: BoolArray, week: IntArray, hours: float
+    measured: FloatArray,
+    foretold: FloatArray,
+    whole: FloatArray,
+    rows: BoolArray,
+    week: IntArray,
+    hours: float,
 ) -> Fitness:
     """Judge a baseline by what it foretold of withheld weeks.
 

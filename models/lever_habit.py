@@ -57,9 +57,7 @@ class LeverHabit:
             return say("{lever}: {value:g} °C, as before", lever=self.lever, value=self.value_c)
         if self.declared:
             return say("{lever}: {value:g} °C, as the site declares", lever=self.lever, value=self.value_c)
-        return say(
-            "{lever}: {value:g} °C, most often in force before", lever=self.lever, value=self.value_c
-        )
+        return say("{lever}: {value:g} °C, most often in force before", lever=self.lever, value=self.value_c)
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields."""
@@ -89,9 +87,7 @@ def _habit(name: str, before: Operation, evidence: LeverEvidence, declared: dict
         return LeverHabit(name, "steady", usual, low, high, declared=False, evidence=evidence)
     if evidence.identified:
         value = declared.get(name, usual)
-        return LeverHabit(
-            name, "tested", value, evidence.low_c, evidence.high_c, name in declared, evidence
-        )
+        return LeverHabit(name, "tested", value, evidence.low_c, evidence.high_c, name in declared, evidence)
     return LeverHabit(name, "followed", None, low, high, declared=False, evidence=evidence)
 
 

@@ -133,7 +133,9 @@ def fit_site_baseline(
     more = [_terms(forms[best], basis, alone, k * operation.it_kw)[rows] for k in (1.0, 1.02)]
     extra = float((ridge.sums(more[1]) - ridge.sums(more[0]))[0].sum())
     marginal = extra / (0.02 * float(operation.it_kw[rows].sum()))
-    return SiteBaseline(forms[best], basis, ridge, rows, levers, errors, marginal, odd, operation.hours, second)
+    return SiteBaseline(
+        forms[best], basis, ridge, rows, levers, errors, marginal, odd, operation.hours, second
+    )
 
 
 def usable(operation: Operation) -> BoolArray:

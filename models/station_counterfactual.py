@@ -1,8 +1,8 @@
 """What base stations would have used for the same traffic, run as before a change.
 
-Every station is compared with itself: its energy relative to its own mean before the change follows the
-load of its cells, by a curve that stations of one radio product share, and the hour of the day. Weather is
-not needed. What sleep modes did before is in curve and hours: that is what "as before" means.
+Every station is compared with itself: its energy over its own level before the change follows the load of
+its cells, by a curve that stations of one radio product share, its exported sleep modes, and the hour of the
+day. Weather is not needed. "As before" means: each station sleeps as it did at this hour of the day.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from features.base_station import LOAD, build, labels, quantities
+from features.base_station import LOAD, SLEEP_COLUMNS, build, labels, quantities
 from features.errors import InsufficientDataError, UsageError
 from features.frame import FeatureFrame, FloatArray
 from features.message import Message, say
@@ -20,7 +20,7 @@ from features.operation import BoolArray
 from features.station_clock import find_clock_offset
 from features.telemetry import Telemetry
 from models.counterfactual import Counterfactual, Spread
-from models.folded_ridge import FoldedRidge, fit_folded_ridge, jackknife_sd
+from models.folded_ridge import fit_folded_ridge, jackknife_sd
 from models.held_out import fitness, fractional_half_width, sum_error
 from models.station_chunks import some_stations
 
@@ -69,20 +69,61 @@ def station_counterfactual(before: Telemetry, after: Telemetry) -> tuple[Station
     """
     quantity = _quantity(before, after)
     rows = _rows(before, after, quantity)
-    level = _levels(rows)
-    terms, covered_load = _terms(rows)
+    terms, covered_load = _terms(rows, _sleep(rows))
+    held = _terms(rows, _sleep_as_before(rows))[0]
     fitted = rows.before & np.isfinite(terms).all(axis=1)
-    relative = rows.of("energy") / level
-    day = rows.table["block"].to_numpy(np.int64)
-    site = rows.table["code"].to_numpy(np.int64)
-    centred = terms - _mean_of(terms, site, fitted)
-    ridge = fit_folded_ridge(centred[fitted], relative[fitted, None] - 1.0, day[fitted])
-    foretold = (1 + ridge.predict(centred)[:, 0]) * level
-    withheld = np.full(len(site), np.nan)
-    withheld[fitted] = (1 + ridge.withheld[:, 0]) * level[fitted]
-    counterfactual = _assemble(rows, ridge, centred, level, foretold, withheld, covered_load)
+    usual = _mean_of(terms, rows.table["code"].to_numpy(np.int64), fitted)
+    own, asked = (terms - usual)[fitted], held - usual
+    first, second = (_told(rows, own, asked, fitted, logarithm=logarithm) for logarithm in (True, False))
+    counterfactual = _assemble(rows, first, second, fitted, covered_load)
     backwards = before.span[0] >= after.span[1]
     return StationsFound(counterfactual, quantity in PHYSICAL), bool(backwards)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What one form of the model says, shape (rows,): as before, of withheld days, and by every fit."""
+
+    energy: FloatArray
+    withheld: FloatArray
+    by_fit: FloatArray
+
+
+def _told(rows: _Rows, own: FloatArray, asked: FloatArray, fitted: BoolArray, *, logarithm: bool) -> _Told:
+    """Fit one form: the logarithm of the energy, or the energy relative to the station's mean.
+
+    The mean of a station's energies is kept: what a logarithm makes of noise is put right by a factor per
+    station (Duan 1983, Smearing estimate, JASA 78).
+    """
+    energy, site = rows.of("energy"), rows.table["code"].to_numpy(np.int64)
+    level = _station_mean(energy, site, fitted)
+    target = np.log(energy) if logarithm else energy / level
+    target = target - _station_mean(target, site, fitted)
+    day = rows.table["block"].to_numpy(np.int64)
+    ridge = fit_folded_ridge(own, target[fitted, None], day[fitted])
+
+    def turned(values: FloatArray) -> FloatArray:
+        return np.asarray(np.exp(values) if logarithm else 1.0 + values, dtype=np.float64)
+
+    factor = level / _station_mean(_spread_out(turned(ridge.predict(own)[:, 0]), fitted), site, fitted)
+    fits = range(len(ridge.coefficients))
+    by_fit = np.stack([turned(ridge.predict(asked, k)[:, 0]) * factor for k in fits])
+    withheld = _spread_out(turned(ridge.withheld[:, 0]), fitted) * factor
+    return _Told(by_fit[0], withheld, by_fit)
+
+
+def _spread_out(values: FloatArray, rows: BoolArray) -> FloatArray:
+    whole = np.full(len(rows), np.nan)
+    whole[rows] = values
+    return whole
+
+
+def _station_mean(values: FloatArray, site: np.ndarray, fitted: BoolArray) -> FloatArray:
+    """Return the mean of every row's station over the fitted rows."""
+    stations = int(site.max()) + 1
+    count = np.bincount(site[fitted], minlength=stations)
+    mean: FloatArray = np.bincount(site[fitted], values[fitted], minlength=stations) / np.maximum(count, 1)
+    return np.asarray(mean[site], dtype=np.float64)
 
 
 # -- the data --------------------------------------------------------------------------------------
@@ -147,6 +188,7 @@ def _table(features: FeatureFrame, both: Telemetry, before: Telemetry) -> pd.Dat
             "load": features.X[LOAD],
             "energy": np.where(energy > 0, energy, np.nan),
             "before": _in(features.keys, before),
+            **{name: features.X[name].fillna(0.0) for name in SLEEP_COLUMNS},
         }
     )
 
@@ -160,13 +202,20 @@ def _in(keys: pd.DataFrame, period: Telemetry) -> BoolArray:
 
 
 # -- the model -------------------------------------------------------------------------------------
-def _levels(rows: _Rows) -> FloatArray:
-    """Return every row's station mean before the change [unit of the energy]."""
-    mean = rows.table[rows.before].groupby("code")["energy"].mean()
-    return rows.table["code"].map(mean).to_numpy(np.float64)
+def _sleep(rows: _Rows) -> FloatArray:
+    """Return the share of the interval in each sleep mode, shape (rows, modes)."""
+    return rows.table[list(SLEEP_COLUMNS)].to_numpy(np.float64)
 
 
-def _terms(rows: _Rows) -> tuple[FloatArray, BoolArray]:
+def _sleep_as_before(rows: _Rows) -> FloatArray:
+    """Return each station's mean sleep at this hour of the day before the change, shape (rows, modes)."""
+    keys = ["code", "hour"]
+    usual = rows.table[rows.before].groupby(keys)[list(SLEEP_COLUMNS)].mean()
+    asked = pd.MultiIndex.from_frame(rows.table[keys])
+    return np.asarray(usual.reindex(asked).fillna(0.0).to_numpy(np.float64), dtype=np.float64)
+
+
+def _terms(rows: _Rows, sleep: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Return the terms, NaN where energy or load is not known, and the rows with a load like before."""
     load, product = rows.of("load"), rows.table["product"].to_numpy(np.int64)
     known = np.isfinite(load) & np.isfinite(rows.of("energy"))
@@ -179,11 +228,14 @@ def _terms(rows: _Rows) -> tuple[FloatArray, BoolArray]:
             say("add the export with the cells' PRB utilisation"),
         )
     knots = np.unique(np.quantile(load[seen], _KNOTS))
-    curve = np.column_stack([load, np.sqrt(np.maximum(load, 0.0)), *(np.maximum(load - k, 0.0) for k in knots)])
+    curve = np.column_stack(
+        [load, np.sqrt(np.maximum(load, 0.0)), *(np.maximum(load - k, 0.0) for k in knots)]
+    )
     groups = np.eye(int(product.max()) + 1)[product]
     shared = (groups[:, :, None] * curve[:, None, :]).reshape(len(load), -1)
     hour = np.eye(24)[rows.table["hour"].to_numpy(np.int64)]
-    terms = np.hstack([curve, shared, hour])
+    asleep = (groups[:, :, None] * sleep[:, None, :]).reshape(len(load), -1)
+    terms = np.hstack([curve, shared, asleep, hour])
     terms[~known] = np.nan
     limits = pd.DataFrame({"product": product[seen], "load": load[seen]}).groupby("product")["load"]
     low, high = (getattr(limits, f)().reindex(product).to_numpy() for f in ("min", "max"))
@@ -197,24 +249,19 @@ def _mean_of(terms: FloatArray, site: np.ndarray, fitted: BoolArray) -> FloatArr
     count = np.bincount(site[fitted], minlength=stations).astype(np.float64)
     sums = np.zeros((stations, terms.shape[1]))
     np.add.at(sums, site[fitted], terms[fitted])
-    return (sums / np.maximum(count, 1.0)[:, None])[site]
+    mean: FloatArray = sums / np.maximum(count, 1.0)[:, None]
+    return np.asarray(mean[site], dtype=np.float64)
 
 
 def _assemble(
-    rows: _Rows,
-    ridge: FoldedRidge,
-    centred: FloatArray,
-    level: FloatArray,
-    foretold: FloatArray,
-    withheld: FloatArray,
-    covered_load: BoolArray,
+    rows: _Rows, first: _Told, second: _Told, fitted: BoolArray, covered_load: BoolArray
 ) -> Counterfactual:
-    table, energy = rows.table, rows.of("energy")
+    table, energy, foretold = rows.table, rows.of("energy"), first.energy
     after = ~rows.before
     same = _same_configuration(table)
     known = np.isfinite(energy) & np.isfinite(foretold)
     counted = known & covered_load & same
-    fleet = _by_hour(table[rows.before], energy, withheld)
+    fleet = _by_hour(table[fitted], energy, first.withheld)
     fit = fitness(
         fleet["energy"].to_numpy(), fleet["foretold"].to_numpy(), fleet["energy"].to_numpy(),
         np.ones(len(fleet), dtype=np.bool_), fleet["block"].to_numpy(), rows.hours,
@@ -224,19 +271,20 @@ def _assemble(
     noise = sum_error(residual, fleet["block"].to_numpy())
     inside = counted & after
     hours_after = table.loc[inside, "timestamp"].nunique()
-    scale = level[inside, None]
-    by_fit = np.array([float((ridge.predict(centred[inside], k) * scale).sum()) for k in range(len(ridge.coefficients))])
     levels_sd = hours_after * np.sqrt(noise.variance / max(len(fleet), 1))
     spread = Spread(
         noise.sd(hours_after),
-        float(np.hypot(jackknife_sd(by_fit[1:], noise.inflation), levels_sd)),
+        float(np.hypot(jackknife_sd(first.by_fit[1:, inside].sum(axis=1), noise.inflation), levels_sd)),
         0.0,
-        0.0,
+        abs(float((second.energy - foretold)[inside].sum())) / 2,
         noise,
         fractional_half_width(fit, hours_after),
     )
     days = pd.Series(residual).groupby(fleet["block"].to_numpy()).sum()
-    uncovered = {"load": int((after & known & ~covered_load).sum()), "configuration": int((after & known & ~same).sum())}
+    uncovered = {
+        "load": int((after & known & ~covered_load).sum()),
+        "configuration": int((after & known & ~same).sum()),
+    }
     shown = table[after]
     return Counterfactual(
         stamps=pd.DatetimeIndex(shown["timestamp"]),
@@ -251,7 +299,7 @@ def _assemble(
         day_sd=float(np.sqrt((days**2).mean())),
         fit=fit,
         form=_form(table),
-        as_before=(say("sleep modes: as they followed load and hour before"),),
+        as_before=(say("sleep modes: as at this hour of the day before"),),
         means="traffic",
         reason=say("work is the load of the cells"),
         settle="",

@@ -218,7 +218,8 @@ def _by_utilisation(periods: Periods, baseline: SiteBaseline, shift: float) -> W
     covered = (load >= low - room) & (load <= high + room)
     return Work(
         "utilisation", it, np.asarray(covered), _fold_deviations(ridge, terms, it), shift, error,
-        say("the air at the servers changed by {shift:+.1f} K: work is the exported utilisation", shift=shift),
+        say("the air at the servers changed by {shift:+.1f} K: work is the exported utilisation",
+            shift=shift),
     )  # fmt: skip
 
 
@@ -245,8 +246,8 @@ def _by_response(periods: Periods, as_before: dict[str, FloatArray], shift: floa
     if air is None:
         return _unknown(
             periods, shift,
-            say("the air at the servers changed by {shift:+.1f} K and no air set-point was exported: how much "
-                "of the IT power is its answer cannot be told", shift=shift),
+            say("the air at the servers changed by {shift:+.1f} K and no air set-point was exported: how "
+                "much of the IT power is its answer cannot be told", shift=shift),
             settle,
         )  # fmt: skip
     sources, why_not = _sources(periods, air)

@@ -189,7 +189,9 @@ def _findings(c: Counterfactual, site: Site) -> tuple[DataIssue, ...]:
                     say("savings count from these values"),
                 )
             )  # fmt: skip
-        elif habit.manner == "steady" and declared is not None and abs(declared - (habit.value_c or 0)) > 0.25:
+        elif (
+            habit.manner == "steady" and declared is not None and abs(declared - (habit.value_c or 0)) > 0.25
+        ):
             found.append(
                 DataIssue(
                     "D-VERIFY-CURRENT", "info", habit.lever,
@@ -211,5 +213,3 @@ def _findings(c: Counterfactual, site: Site) -> tuple[DataIssue, ...]:
                 )
             )  # fmt: skip
     return tuple(found)
-
-
