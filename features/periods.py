@@ -142,17 +142,16 @@ def _overlap_keys(telemetry: Telemetry) -> list[str]:
 
 
 def _one_site(before: Telemetry, after: Telemetry) -> str:
-    sites = {*before.site_ids}, {*after.site_ids}
-    if any(len(s) != 1 for s in sites):
+    if len(before.site_ids) != 1 or before.site_ids != after.site_ids:
         raise UsageError(
             "E-VERIFY-SITES",
             say(
-                "before holds {one} sites, after {other}",
-                one=len(sites[0]),
-                other=len(sites[1]),
+                "before holds the sites {one}; after holds {other}",
+                one=Message.joined(", ", before.site_ids[:5]),
+                other=Message.joined(", ", after.site_ids[:5]),
             ),
             "--before, --after",
-            say("verify one data centre at a time"),
+            say("give two periods of one data centre"),
         )
     return before.site_ids[0]
 

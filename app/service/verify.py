@@ -88,7 +88,7 @@ def verify_exports(
     site = None if site_file is None else read_site(site_file)
     told = progress or (lambda _what, _share: None)
     told("reading", 0.0)
-    first, second = (_read(exports, site, name) for exports, name in ((before, "before"), (after, "after")))
+    first, second = _as_one_site(_read(before, site), _read(after, site), site)
     told("comparing", 0.4)
     declared = site or Site(id=first.site_ids[0], kind=first.kind)
     if declared.kind != first.kind:
@@ -137,18 +137,34 @@ def _compare(before: Telemetry, after: Telemetry, site: Site, seed: int) -> Avoi
     )
 
 
-def _read(exports: Exports, site: Site | None, period: str) -> Telemetry:
-    """Return one period; files without a site column belong to the one site that is verified."""
+def _read(exports: Exports, site: Site | None) -> tuple[Telemetry, bool]:
+    """Return one period, and whether its exports say which site they are of."""
     telemetry, readings = read(exports)
     if site is not None and site.time_zone is not None and exports.zone is None:
         telemetry = in_zone(telemetry, site.time_zone)
-    if telemetry.kind != "data-centre" or _named(readings):
-        return telemetry
-    frame = telemetry.frame.assign(site_id=telemetry.site_ids[0] if site is None else site.id)
+    return telemetry, _named(readings)
+
+
+def _as_one_site(
+    before: tuple[Telemetry, bool], after: tuple[Telemetry, bool], site: Site | None
+) -> tuple[Telemetry, Telemetry]:
+    """Return both periods under one name where exports without a site column were named by their files."""
+    given = (before, after)
+    names = [t.site_ids[0] for t, named in given if named]
+    name = names[0] if names else before[0].site_ids[0] if site is None else site.id
+    first, second = (
+        (t if named or t.kind != "data-centre" else _called(t, name, period))
+        for (t, named), period in zip(given, ("--before", "--after"), strict=True)
+    )
+    return first, second
+
+
+def _called(telemetry: Telemetry, name: str, period: str) -> Telemetry:
+    frame = telemetry.frame.assign(site_id=name)
     if frame.duplicated(list(KEY_COLUMNS)).any():
-        return telemetry
+        return telemetry  # files of several sites
     issue = DataIssue(
-        "D-VERIFY-SITE-ASSUMED", "info", f"--{period}",
+        "D-VERIFY-SITE-ASSUMED", "info", period,
         say("the exports do not name their site"),
         say("check that both periods are of the same site"),
         say("taken as one site"),
