@@ -140,10 +140,7 @@ class Avoided:
                 "before_days": c.before_days,
                 "errors_kw": c.errors,
                 "sd_kwh": {
-                    "noise": c.spread.noise,
-                    "fit": c.spread.fit,
-                    "work": c.spread.work,
-                    "form": c.spread.form,
+                    n: getattr(c.spread, n) for n in ("noise", "fit", "season", "form", "work", "meters")
                 },
                 "guideline_14_half_width_pct": c.spread.floor_pct,
             },
@@ -225,8 +222,7 @@ def _interval(c: Counterfactual, base: float, used: float) -> Interval | None:
 def _half_pct(c: Counterfactual, base: float) -> float:
     """Return the half-width of the interval [%]: the wider of week blocks and Guideline 14's formula."""
     q = c.spread.freedom.quantile(0.5 + COVERAGE / 2)
-    beside = float(np.hypot(c.spread.work, c.spread.form))
-    formula = float(np.hypot(c.spread.floor_pct, 100 * q * beside / base))
+    formula = float(np.hypot(c.spread.floor_pct, 100 * q * c.spread.beside / base))
     return max(100 * q * c.spread.sd / base, formula)
 
 

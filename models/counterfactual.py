@@ -7,7 +7,7 @@ what a model of another form would say, and what separating work from temperatur
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,10 @@ from models.work_separation import Work, levers_as_before, separate_work
 PARTS = ("it", "cooling", "power_chain")
 _MARGIN = 0.02
 """Share of the range seen before by which weather or load may lie outside [1]."""
+METERS_DRIFT = 0.001
+"""Assumed standard deviation of what meters drift from one period to the other [1]."""
+SEASON_DAYS = 15
+"""Days of the year within which a season counts as seen before [d]."""
 _CELLS = 12
 """Cells per axis in which weather and load must have been seen together."""
 
@@ -35,7 +39,8 @@ class Spread:
     """Standard deviations of the sum over the counted steps [kWh], and Student's degrees of freedom.
 
     ``noise`` of as many other steps, ``fit`` of the coefficients, ``work`` of the separated work, ``form``
-    half of what a model of another form says differently;
+    half of what a model of another form says differently, ``season`` of a season that was not seen before (0
+    where it was), ``meters`` what the meters may have drifted between the periods (assumed);
     ``floor_pct`` is the half-width by Guideline 14's formula [% of the baseline], never undercut.
     """
 
@@ -45,6 +50,8 @@ class Spread:
     form: float
     freedom: SumError
     floor_pct: float = 0.0
+    season: float = 0.0
+    meters: float = 0.0
 
     @property
     def sd(self) -> float:
@@ -54,7 +61,12 @@ class Spread:
     @property
     def stays(self) -> float:
         """What more days would not make smaller, relative to the sum [kWh]."""
-        return float(np.sqrt(self.fit**2 + self.work**2 + self.form**2))
+        return float(np.hypot(max(self.fit, self.season), self.beside))
+
+    @property
+    def beside(self) -> float:
+        """What no error of the baseline on withheld weeks shows [kWh]."""
+        return float(np.sqrt(self.work**2 + self.form**2 + self.meters**2))
 
 
 @dataclass(frozen=True)
@@ -170,12 +182,17 @@ def site_counterfactual(periods: Periods, declared: dict[str, float], *, seed: i
     odd = spikes(difference, float(np.nanmedian(operation.facility_kw)))
     known[after[odd]] = False
     covered, why = _covered(periods, baseline, work, known)
-    counted = known & covered
+    counted = known & covered & periods.after
     error_kwh, fit = _errors(periods, baseline, work)
     noise = sum_error(error_kwh[baseline.rows], operation.week[baseline.rows])
-    quarrel = baseline.second_cooling(held, work.it_kw) - rest_kw[:, COOLING]
-    form = abs(float(quarrel[after][counted[after]].sum())) / 2 * operation.hours
+    quarrel = baseline.second_cooling(held.rows(counted), work.it_kw[counted]) - rest_kw[counted, COOLING]
+    form = abs(float(quarrel.sum())) / 2 * operation.hours
     spread = _spread(baseline, terms[after], work, counted[after], periods.after, noise, fit, form)
+    spread = replace(
+        spread,
+        season=_season_sd(periods, baseline, counted),
+        meters=METERS_DRIFT * float(operation.facility_kw[counted].sum()) * operation.hours,
+    )
     day_sd = _day_sd(error_kwh, periods, baseline.rows)
     return Counterfactual(
         stamps=operation.stamps[after],
@@ -252,6 +269,21 @@ def _spread(
         noise,
         fractional_half_width(fit, steps),
     )
+
+
+def _season_sd(periods: Periods, baseline: SiteBaseline, counted: BoolArray) -> float:
+    """Return the standard deviation of the sum where its season was not seen before [kWh], else 0."""
+    operation, steps = periods.operation, int(counted.sum())
+    if not steps:
+        return 0.0
+    day = operation.stamps.day_of_year.to_numpy()
+    seen = np.unique(day[baseline.rows])
+    apart = np.abs(day[counted][:, None] - seen)
+    near = np.minimum(apart, 366 - apart).min(axis=1) <= SEASON_DAYS
+    if near.mean() >= 0.5:
+        return 0.0
+    means = baseline.season_error(operation, steps * operation.hours / 24)
+    return float(np.sqrt((means**2).mean())) * steps * operation.hours
 
 
 def _day_sd(error_kwh: FloatArray, periods: Periods, rows: BoolArray) -> float:

@@ -76,6 +76,8 @@ def fit_folded_ridge(
     weeks: npt.NDArray[np.int64],
     penalty: FloatArray | None = None,
     weights: FloatArray | None = None,
+    folds: int = FOLDS,
+    whole: bool = False,
 ) -> FoldedRidge:
     """Fit ridge on all rows and without each group of weeks.
 
@@ -89,21 +91,25 @@ def fit_folded_ridge(
         Relative penalty of every term; None: all alike.
     weights : numpy.ndarray or None, shape (rows,)
         Weight of every row; None: all alike.
+    folds : int
+        Groups of weeks, at most as many as there are weeks.
+    whole : bool
+        Whether a group is one stretch of time instead of every so-manieth week.
     """
     w = np.ones(len(terms)) if weights is None else weights
     mean, spread = terms.mean(axis=0), terms.std(axis=0)
     scale = np.where(spread > 1e-9, spread, np.inf) * (1.0 if penalty is None else np.sqrt(penalty))
     Z = _with_one((terms - mean) / scale)
     labels, place = np.unique(weeks, return_inverse=True)
-    folds = min(FOLDS, len(labels))
-    fold = place % folds
+    folds = min(folds, len(labels))
+    fold = place * folds // len(labels) if whole else place % folds
     groups = [np.flatnonzero(fold == k) for k in range(folds)]
     grams = np.array([(Z[g] * w[g, None]).T @ Z[g] for g in groups])
     moments = np.array([(Z[g] * w[g, None]).T @ targets[g] for g in groups])
     shrunk = np.eye(Z.shape[1])
     shrunk[0, 0] = 0.0  # the level is not shrunk
     tried = [_solved(grams, moments, alpha * w.sum() * shrunk) for alpha in ALPHAS]
-    withheld = [_withheld(Z, fold, c) for c in tried]
+    withheld = [_withheld(Z, groups, c) for c in tried]
     errors = [float(w @ (targets - foretold).sum(axis=1) ** 2) for foretold in withheld]
     best = int(np.argmin(errors))
     return FoldedRidge(mean, scale, tried[best], withheld[best])
@@ -120,10 +126,11 @@ def _solved(grams: FloatArray, moments: FloatArray, ridge: FloatArray) -> FloatA
     return np.array([np.linalg.solve(a, b) for a, b in every])
 
 
-def _withheld(Z: FloatArray, fold: npt.NDArray[np.int64], coefficients: FloatArray) -> FloatArray:
-    by_fold = np.stack([Z @ c for c in coefficients[1:]])
-    chosen: FloatArray = by_fold[fold, np.arange(len(Z))]
-    return chosen
+def _withheld(Z: FloatArray, groups: list[npt.NDArray[np.intp]], coefficients: FloatArray) -> FloatArray:
+    told = np.empty((len(Z), coefficients.shape[2]))
+    for rows, without in zip(groups, coefficients[1:], strict=True):
+        told[rows] = Z[rows] @ without
+    return told
 
 
 def _with_one(terms: FloatArray) -> FloatArray:

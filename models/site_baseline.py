@@ -27,6 +27,7 @@ from models.site_scorer import fit_trees, tree_features
 LEAST_BEFORE_DAYS = 28
 """Four weeks: fewer cannot be withheld in turn, nor tell a weekly rhythm."""
 SECOND_MEMBERS = 3
+LEAST_STRETCHES, MOST_STRETCHES = 4, 12
 COOLING, CHAIN = 0, 1
 """Columns of the targets: cooling (or all overhead) and the rest, which is the power chain."""
 
@@ -94,9 +95,33 @@ class SiteBaseline:
 
     def second_cooling(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
         """Return cooling by the second model [kW], shape (n,); for steady set-points."""
+        if not len(operation):
+            return np.zeros(0)
         rows = tree_features(operation.only_levers(self.levers), it_kw, steady=True)
         told = [np.asarray(t.predict(rows, num_threads=1)) for t in self.second]
         return np.asarray(np.mean(told, axis=0), dtype=np.float64)
+
+    def season_error(self, operation: Operation, days: float) -> FloatArray:
+        """Return the mean errors of whole stretches of time that were withheld [kW], shape (stretches,).
+
+        A stretch is as long as the period to be judged, but there are at least `LEAST_STRETCHES`: what the
+        fit says of a season that it has not seen.
+        """
+        alone = operation.only_levers(self.levers)
+        terms = _terms(self.form, self.basis, alone, operation.it_kw)
+        penalty = _penalty(self.form, self.basis, alone, terms.shape[1])
+        target = operation.facility_kw - operation.it_kw
+        length = float(self.rows.sum()) * operation.hours / 24
+        folds = int(np.clip(length // max(days, 7.0), LEAST_STRETCHES, MOST_STRETCHES))
+        week = operation.week[self.rows]
+        ridge = fit_folded_ridge(
+            terms[self.rows], target[self.rows, None], week, penalty, folds=folds, whole=True
+        )
+        labels, place = np.unique(week, return_inverse=True)
+        stretch = place * min(folds, len(labels)) // len(labels)
+        error = target[self.rows] - ridge.withheld[:, 0]
+        means: FloatArray = np.bincount(stretch, error) / np.bincount(stretch)
+        return means
 
     def withheld(self) -> FloatArray:
         """Return what was foretold of withheld weeks on the whole grid [kW], shape (n, 2); NaN elsewhere."""

@@ -19,7 +19,7 @@ from features.message import Message, say
 from features.operation import BoolArray
 from features.station_clock import find_clock_offset
 from features.telemetry import Telemetry
-from models.counterfactual import Counterfactual, Spread
+from models.counterfactual import METERS_DRIFT, Counterfactual, Spread
 from models.folded_ridge import fit_folded_ridge, jackknife_sd
 from models.held_out import fitness, fractional_half_width, sum_error
 from models.station_chunks import some_stations
@@ -279,6 +279,7 @@ def _assemble(
         abs(float((second.energy - foretold)[inside].sum())) / 2,
         noise,
         fractional_half_width(fit, hours_after),
+        meters=METERS_DRIFT * float(energy[inside].sum()),
     )
     days = pd.Series(residual).groupby(fleet["block"].to_numpy()).sum()
     uncovered = {

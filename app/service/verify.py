@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from advisor.avoided import Avoided, judge
 from advisor.site import Site, read_site
 from app.service.facts import describe, findings
@@ -126,14 +124,13 @@ def _compare(before: Telemetry, after: Telemetry, site: Site, seed: int) -> Avoi
         )  # fmt: skip
     periods = periods_of(before, after)
     counterfactual = site_counterfactual(periods, site.current, seed=seed)
-    pv = after.site_series(after.site_ids[0]).get("pv_power_kw")
     return judge(
         counterfactual,
         site,
         kind="data-centre",
         backwards=periods.backwards,
         issues=(*_order(periods.backwards), *_findings(counterfactual, site)),
-        pv_kw=None if pv is None else pv.reindex(counterfactual.stamps).to_numpy(np.float64),
+        pv_kw=None if periods.own_kw is None else periods.own_kw[periods.after],
     )
 
 
