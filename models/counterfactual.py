@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
@@ -157,6 +158,11 @@ def site_counterfactual(periods: Periods, declared: dict[str, float], *, seed: i
     InsufficientDataError
         Too few measured days.
     """
+    with threadpool_limits(limits=1):  # many small matrices: more threads only wait for each other
+        return _site_counterfactual(periods, declared, seed)
+
+
+def _site_counterfactual(periods: Periods, declared: dict[str, float], seed: int) -> Counterfactual:
     operation = periods.operation
     habits = lever_habits(operation.rows(periods.before), declared)
     baseline = fit_site_baseline(operation, periods.before, habits, seed)
