@@ -2,7 +2,7 @@
 
 References
 ----------
-ASHRAE Guideline 14-2014, Measurement of energy, demand, and water savings: section 5.3.3.3.10 (limits of
+ASHRAE Guideline 14-2014, Measurement of energy, demand, and water savings (limits of
 CV(RMSE) and NMBE), annex B (effective number of observations, fractional savings uncertainty).
 IPMVP Core Concepts (EVO 2022) and its uncertainty guide use the same quantities.
 Kuensch (1989), The jackknife and the bootstrap for general stationary observations, Ann. Statist. 17
@@ -24,7 +24,7 @@ from models.metrics import cv_rmse, nmbe
 IntArray = npt.NDArray[np.int64]
 MONTH_HOURS = 24 * 28
 FRACTIONAL = 1.26
-"""Empirical factor of Guideline 14, annex B, equation B-14 [1]."""
+"""Empirical factor of Guideline 14, annex B [1]."""
 LEAST_BLOCKS = 8
 RHO_OF_FEW_WEEKS = 0.3
 """Assumed likeness of neighbouring weeks where there are too few of them to see it [1]."""
@@ -35,7 +35,7 @@ SPIKE = 0.25
 
 @dataclass(frozen=True)
 class Limits:
-    """Largest CV(RMSE) and NMBE of a usable baseline [%] (ASHRAE Guideline 14-2014, 5.3.3.3.10)."""
+    """Largest CV(RMSE) and NMBE of a usable baseline [%] (ASHRAE Guideline 14-2014)."""
 
     cv_rmse_pct: float
     nmbe_pct: float
@@ -197,7 +197,7 @@ def autocorrelation(error: FloatArray) -> float:
 def effective_sample(steps: int, rho: float) -> float:
     """Return how many independent observations autocorrelated ones are worth.
 
-    n' = n (1 - rho) / (1 + rho), ASHRAE Guideline 14-2014, annex B, equation B-15.
+    n' = n (1 - rho) / (1 + rho), ASHRAE Guideline 14-2014, annex B.
     """
     return steps * (1 - rho) / (1 + rho)
 
@@ -205,7 +205,7 @@ def effective_sample(steps: int, rho: float) -> float:
 def fractional_half_width(fit: Fitness, steps: int, probability: float = 0.95) -> float:
     """Return the half-width of a 90 % interval of the saving by Guideline 14's formula [% of the baseline].
 
-    t x 1.26 x CV(RMSE) x sqrt(n / n' x (1 + 2 / n') / m), annex B, equation B-14 times the saved fraction,
+    t x 1.26 x CV(RMSE) x sqrt(n / n' x (1 + 2 / n') / m), annex B, times the saved fraction,
     so that it has no pole where nothing is saved. The errors are related to the whole energy.
 
     Parameters
