@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from app import arguments
 from features.errors import AdvisorError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     Done = tuple[Outcome, Callable[[], str]]
     """An outcome and how to put it in words."""
 
-KINDS = ("data-centre", "base-station")
 TASKS = ("estimate", "forecast")
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -155,6 +155,22 @@ def _advise(args: argparse.Namespace) -> Done:
     return outcome, lambda: text.advise(outcome)
 
 
+def _verify(args: argparse.Namespace) -> Done:
+    from app import text_verify
+    from app.progress import shown
+    from app.service.reading import Exports
+    from app.service.verify import verify_exports
+
+    before, after = (
+        Exports(tuple(paths), args.kind, args.mapping, args.time_zone) for paths in (args.before, args.after)
+    )
+    with shown("verify") as progress:
+        outcome = verify_exports(
+            before, after, site_file=args.site, out=args.out, seed=args.seed, progress=progress
+        )
+    return outcome, lambda: text_verify.verify(outcome)
+
+
 def _plan(args: argparse.Namespace) -> Done:
     from app import text_plan
     from app.progress import shown
@@ -201,27 +217,6 @@ def _doctor(args: argparse.Namespace) -> Done:
 
 
 # -- the parser ----------------------------------------------------------------------------------
-def _count(text: str) -> int:
-    count = _trials(text)
-    if count == 0:
-        raise argparse.ArgumentTypeError("at least one")
-    return count
-
-
-def _rows(text: str) -> int:
-    return sys.maxsize if text == "all" else _count(text)
-
-
-def _trials(text: str) -> int:
-    try:
-        trials = int(text)
-    except ValueError:
-        trials = -1
-    if trials < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a count (0, 1, 2, ...)")
-    return trials
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of ``advisor``."""
     parser = _Parser(
@@ -239,20 +234,28 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--out", type=Path, default=Path("advisor-demo"), metavar="DIR", help="default: ./advisor-demo"
     )
-    _add_seed(demo, 7)
+    arguments.add_seed(demo, 7)
     demo.add_argument("--serve", action="store_true", help="open the app on the samples afterwards")
-    _add_port(demo)
+    arguments.add_port(demo)
     serve = _verb(verbs, "serve", _serve, "the app, on this machine only")
     serve.add_argument(
         "--data", type=Path, metavar="DIR", help="folder as advisor demo leaves it (default ./advisor-demo)"
     )
-    _add_port(serve)
+    arguments.add_port(serve)
+    verify = _verb(
+        verbs, "verify", _verify, "what a change saved, normalised for weather and work, with verdict"
+    )
+    arguments.add_verify(verify)
     _add_score(verbs)
     plan = _verb(verbs, "plan", _plan, "plan many sites together: work in time and space, storage, purchase")
     plan.add_argument("folder", type=Path, metavar="PORTFOLIO_DIR", help="holds portfolio.toml")
     plan.add_argument("--out", type=Path, required=True, metavar="DIR")
     plan.add_argument(
-        "--points", type=_trials, default=9, metavar="N", help="points of the front (default 9; 0: none)"
+        "--points",
+        type=arguments.trials,
+        default=9,
+        metavar="N",
+        help="points of the front (default 9; 0: none)",
     )
     measures = _verb(verbs, "measures", _measures, "the catalogue of official measures")
     measures.add_argument("id", nargs="?", metavar="ID", help="show one measure in full")
@@ -271,18 +274,22 @@ def _add_exports_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     train.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
     train.add_argument("--target", metavar="COLUMN", help="predict this canonical column only")
     train.add_argument(
-        "--tune", type=_trials, default=0, metavar="TRIALS", help="search hyper-parameters (default 0: no)"
+        "--tune",
+        type=arguments.trials,
+        default=0,
+        metavar="TRIALS",
+        help="search hyper-parameters (default 0: no)",
     )
     train.add_argument(
         "--study", type=Path, metavar="FILE", help="keep the trials of --tune here; a stopped search goes on"
     )
     train.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler that fits the large models")
-    _add_seed(train)
+    arguments.add_seed(train)
 
     backtest = _reader(verbs, "backtest", _backtest, "errors on withheld time and sites, beside baselines")
     backtest.add_argument("--out", type=Path, metavar="DIR", help="write backtest.csv and backtest.json")
     backtest.add_argument("--target", metavar="COLUMN", help="judge this canonical column only")
-    _add_seed(backtest)
+    arguments.add_seed(backtest)
 
     predict = _reader(verbs, "predict", _predict, "predict with intervals")
     predict.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
@@ -291,41 +298,22 @@ def _add_exports_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
         "--task", choices=TASKS, default="estimate", help="estimate: load known; forecast: past only"
     )
     predict.add_argument(
-        "--explain", type=_rows, nargs="?", const=50, default=0, metavar="N",
+        "--explain", type=arguments.rows, nargs="?", const=50, default=0, metavar="N",
         help="write the reasons of the N most unusual rows per quantity (default 50; all: every row)",
     )  # fmt: skip
 
     advise = _reader(verbs, "advise", _advise, "plan, verify, rank actions, and write the report")
-    _add_advice(advise)
+    arguments.add_advice(advise)
     advise.add_argument("--out", type=Path, required=True, metavar="DIR")
     advise.add_argument(
-        "--actions", type=_count, default=5, metavar="N", help="at most so many actions (default 5)"
+        "--actions", type=arguments.count, default=5, metavar="N", help="at most so many actions (default 5)"
     )
-    _add_seed(advise)
+    arguments.add_seed(advise)
 
     report = _reader(verbs, "report", _report_again, "the report of an advice alone, as one HTML file")
-    _add_advice(report)
+    arguments.add_advice(report)
     report.add_argument("--out", type=Path, required=True, metavar="FILE.html")
-    _add_seed(report)
-
-
-def _add_advice(verb: argparse.ArgumentParser) -> None:
-    """Add what advice is made from."""
-    verb.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
-    verb.add_argument("--site", type=Path, metavar="FILE.toml", help="what the site declares")
-    verb.add_argument("--start", metavar="T", help="first moment; without offset: local time of the site")
-    verb.add_argument("--end", metavar="T", help="end, exclusive")
-
-
-def _add_port(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--port", type=_port, default=5006, metavar="N", help="default 5006; 0: any free one")
-
-
-def _port(text: str) -> int:
-    port = _trials(text)
-    if port > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port")
-    return port
+    arguments.add_seed(report)
 
 
 def _add_score(verbs: argparse._SubParsersAction[_Parser]) -> None:
@@ -340,7 +328,9 @@ def _add_score(verbs: argparse._SubParsersAction[_Parser]) -> None:
     score.add_argument(
         "--as-of", required=True, metavar="DATE", help="today of the run; what comes after it is unknown"
     )
-    score.add_argument("--workers", type=_count, metavar="N", help="processes (default: one per processor)")
+    score.add_argument(
+        "--workers", type=arguments.count, metavar="N", help="processes (default: one per processor)"
+    )
     score.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler instead of processes")
 
 
@@ -380,16 +370,8 @@ def _reader(
         metavar="PATH",
         help="export files, or folders of exports that belong together",
     )
-    verb.add_argument("--kind", choices=KINDS, help="default: recognised from the columns")
-    verb.add_argument(
-        "--mapping", type=Path, metavar="FILE", help="mapping.toml, as `advisor check` wrote it"
-    )
-    verb.add_argument("--time-zone", metavar="ZONE", help="zone of the stamps: an IANA name or +HH:MM")
+    arguments.add_reading(verb)
     return verb
-
-
-def _add_seed(verb: argparse.ArgumentParser, default: int = 0) -> None:
-    verb.add_argument("--seed", type=int, default=default, metavar="N", help=f"default {default}")
 
 
 # -- running -------------------------------------------------------------------------------------

@@ -122,13 +122,15 @@ class Operation:
         )
 
 
-def operation_of(telemetry: Telemetry, site_id: str) -> Operation:
+def operation_of(telemetry: Telemetry, site_id: str, *, without_levers: bool = False) -> Operation:
     """Build the operation of one site.
 
     Parameters
     ----------
     telemetry : Telemetry
     site_id : str
+    without_levers : bool
+        Whether an export without any set-point will do.
 
     Returns
     -------
@@ -142,7 +144,7 @@ def operation_of(telemetry: Telemetry, site_id: str) -> Operation:
     series = telemetry.site_series(site_id)
     missing = [c for c in ("it_power_kw", "facility_power_kw", "outdoor_dry_bulb_c") if not _has(series, c)]
     levers = [c for c in (*AIR_LEVERS, *WATER_LEVERS) if _has(series, c)]
-    if not levers:
+    if not levers and not without_levers:
         missing.append(say("a set-point (zone, supply air or chilled water)"))
     if missing:
         raise InsufficientDataError(

@@ -127,6 +127,23 @@ class LeverBasis:
         blocks = self._surface_blocks(operation.rows(np.arange(len(operation)) < 1), np.ones(1))
         return np.concatenate([np.full(block.shape[1], penalty) for block, penalty in blocks])
 
+    def weather_terms(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
+        """Return what weather and load alone say, shape (n, terms): where no lever is told apart."""
+        return np.hstack([block for block, _ in self._weather_blocks(operation, it_kw)])
+
+    def _weather_blocks(self, operation: Operation, it_kw: FloatArray) -> list[tuple[FloatArray, float]]:
+        load = (it_kw - self.load_mean_kw) / self.load_sd_kw
+        dry, wet = operation.dry_bulb_c / 10.0, operation.wet_bulb_c / 10.0
+        ones = np.ones(len(load))
+        dry_spline = _hinges(dry, np.asarray(self.dry_knots_c) / 10.0)
+        wet_spline = _hinges(wet, np.asarray(self.wet_knots_c) / 10.0)
+        weather, plain = np.column_stack([ones, dry_spline, wet_spline]), np.column_stack([ones, dry, wet])
+        return [
+            (_products(np.column_stack([ones, load]), weather), 1.0),
+            (_products((load**2)[:, None], plain), 1.0),
+            (_products(dry_spline, wet_spline), 1.0),
+        ]
+
     def _surface_blocks(self, operation: Operation, it_kw: FloatArray) -> list[tuple[FloatArray, float]]:
         scaled, load = self.scaled(operation), (it_kw - self.load_mean_kw) / self.load_sd_kw
         dry, wet = operation.dry_bulb_c / 10.0, operation.wet_bulb_c / 10.0
@@ -157,9 +174,7 @@ class LeverBasis:
         )
         return [
             *coil,
-            (_products(np.column_stack([ones, load]), weather), 1.0),
-            (_products((load**2)[:, None], plain), 1.0),
-            (_products(dry_spline, wet_spline), 1.0),
+            *self._weather_blocks(operation, it_kw),
             (_products(np.column_stack(scaled), weather), LEVER_PENALTY),
             (_products(np.column_stack([ones, load]), approach), LEVER_PENALTY),
             (_products(np.column_stack(curved), plain), 3 * LEVER_PENALTY),

@@ -151,7 +151,7 @@ class SiteScorer:
 
     def overhead(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
         """Return the overhead of a steady scenario by every member [kW], shape (n, members)."""
-        rows = _tree_features(operation, it_kw, steady=True)
+        rows = tree_features(operation, it_kw, steady=True)
         known = np.isfinite(rows).all(axis=1)
         predicted = np.full((len(rows), len(self.trees)), np.nan)
         if known.any():
@@ -275,14 +275,21 @@ def fit_site_scorer(operation: Operation, rows: BoolArray, seed: int) -> SiteSco
             say("export at least {least} steps without gaps", least=2 * least_rows(operation)),
         )
     return SiteScorer(
-        _fit_broken_line(operation, rows, seed),
-        _fit_trees(operation, rows, seed),
+        fit_broken_line(operation, rows, seed),
+        fit_trees(operation, rows, seed),
         fit_chain(operation, rows),
         tuple(operation.levers),
     )
 
 
-def _fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> BrokenLine:
+def fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> BrokenLine:
+    """Fit the IT response on the given rows.
+
+    Raises
+    ------
+    InsufficientDataError
+        Too few neighbouring steps.
+    """
     names = tuple(n for n in operation.levers if n in AIR_LEVERS)
     guide = InletGuide.learn(operation)
     knots = (
@@ -332,21 +339,24 @@ def _summed(fit: BlockRidge, width: int, copies: int) -> BlockRidge:
     return BlockRidge(np.zeros(width), np.ones(width), 0.0, point, draws)
 
 
-def _fit_trees(operation: Operation, rows: BoolArray, seed: int) -> tuple[lgb.Booster, ...]:
-    X, y = _tree_features(operation, operation.it_kw, steady=False), operation.overhead_kw
+def fit_trees(
+    operation: Operation, rows: BoolArray, seed: int, members: int = MEMBERS
+) -> tuple[lgb.Booster, ...]:
+    """Fit the overhead by trees, each on its own draw of the weeks of the given rows."""
+    X, y = tree_features(operation, operation.it_kw, steady=False), operation.overhead_kw
     valid = rows & np.isfinite(X).all(axis=1) & np.isfinite(y)
     X, y, weeks = X[valid], y[valid], operation.week[valid]
     blocks = np.unique(weeks)
     rng = np.random.default_rng(seed)
     trees = []
-    for member in range(MEMBERS):
+    for member in range(members):
         drawn = rng.dirichlet(np.ones(len(blocks))) * len(blocks)  # as in `models.block_ridge`
         data = lgb.Dataset(X, label=y, weight=drawn[np.searchsorted(blocks, weeks)])
         trees.append(lgb.train({**_PARAMETERS, "seed": seed + member}, data, num_boost_round=_ROUNDS))
     return tuple(trees)
 
 
-def _tree_features(operation: Operation, it_kw: FloatArray, *, steady: bool) -> FloatArray:
+def tree_features(operation: Operation, it_kw: FloatArray, *, steady: bool) -> FloatArray:
     """Return levers, weather, approaches and load; the last move of each lever, zero when steady."""
     columns, steps = [operation.dry_bulb_c, operation.wet_bulb_c, it_kw], operation.transient_steps
     for values in operation.levers.values():

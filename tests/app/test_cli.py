@@ -20,7 +20,7 @@ from features.errors import DataError, PlanError
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = {
     "demo", "check", "train", "backtest", "predict", "advise", "plan", "score", "report", "serve", "measures",
-    "doctor",
+    "doctor", "verify",
 }  # fmt: skip
 
 

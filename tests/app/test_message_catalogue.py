@@ -29,7 +29,8 @@ ABBREVIATIONS = frozenset((
     "TSV", "UPS", "URL", "UTC", "UTF-16", "UTF-8", "W", "WUE", "Windows-1252", "XLS", "XLSX", "XML",
     "ZIP", "Zip", "bzip2", "gzip", "kW", "kWh", "kg", "km", "m", "s", "MWh", "xz", "CFE", "REF",
     "COP", "Dask", "Delta", "EUR", "CNY", "USD", "Asia", "Shanghai", "T14", "Linux", "macOS", "ISO",
-    "dask", "distributed", "energy-advisor", "cluster", "html", "HiGHS", "URI", "DATE",
+    "dask", "distributed", "energy-advisor", "cluster", "html", "HiGHS", "URI", "DATE", "ASHRAE", "CV",
+    "NMBE", "RMSE",
 ))
 # fmt: on
 """Words that a Chinese reader knows as they are: units, formats, field terms."""

@@ -32,6 +32,8 @@ def test_every_block_but_the_test_command_runs(stranger) -> None:
         "backtest/backtest.csv",
         "power.csv",
         "advice/report.html",
+        "verify/verify.json",
+        "verify/verify.csv",
     ):
         assert (stranger.folder / "out" / made).stat().st_size > 0
     predicted = pd.read_csv(stranger.folder / "out" / "power.csv", keep_default_na=False)
