@@ -217,6 +217,8 @@ def _limits(site: Site, issues: list[DataIssue]) -> tuple[Limit, ...]:
             limits.append(Limit("server_inlet_temp_c", sense, declared, "site.toml"))
         elif default is not None:
             limits.append(Limit("server_inlet_temp_c", sense, default, source))
+    if own.pue_max is not None:
+        limits.append(Limit("pue", "max", own.pue_max, "site.toml"))
     return tuple(limits)
 
 

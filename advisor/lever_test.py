@@ -8,7 +8,6 @@ weather or calendar, in a week now and then, so that every season is seen and wo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -31,6 +30,7 @@ UNDECLARED_REACH_K = 2.0
 """How far a lever without a declared range is tested [K]."""
 MOST_MOVE_K = {True: 4.0, False: 6.0}
 """Largest change from one block to the next [K]: of air, of water."""
+ORDERS = 300
 MARGIN_K = 0.5
 """Kept free between the warmest inlet expected in the test and its limit [K]."""
 INTERVAL_WEEKS = (5, 3)
@@ -250,24 +250,32 @@ def _warmest(name: str, now: float, operation: Operation, site: Site, limits: tu
 def _path(
     levels: dict[str, tuple[float, ...]], current: dict[str, float], every: int, seed: int
 ) -> FloatArray:
-    """Return the setting of every day of a year, shape (days, levers)."""
+    """Return the setting of every day of a year, shape (days, levers).
+
+    Every test week sees every level of every lever: so does every season, and either half of the weeks.
+    """
     rng = np.random.default_rng(seed)
     days = np.tile(np.array(list(current.values())), (WEEKS * 7, 1))
-    tested = np.flatnonzero(np.repeat(np.arange(WEEKS) % every == every // 2, 7))
-    all_settings = np.array(list(product(*levels.values())))
-    most = np.array([MOST_MOVE_K[name in AIR_LEVERS] for name in levels])
-    waiting: list[FloatArray] = []
-    here = days[0]
-    for number, day in enumerate(tested):
-        if not waiting:
-            waiting = list(rng.permutation(all_settings))
-        if number % 7 == 0:
-            here = days[0]  # a test week begins from the usual settings
-        reach = [i for i, s in enumerate(waiting) if (np.abs(s - here) <= most + 1e-9).all()]
-        nearest = int(np.argmin([float((np.abs(s - here) / most).max()) for s in waiting]))
-        here = waiting.pop(reach[0] if reach else nearest)
-        days[day] = here
+    for week in range(every // 2, WEEKS, every):
+        for k, (name, values) in enumerate(levels.items()):
+            days[week * 7 : week * 7 + 7, k] = _mixed(
+                values, current[name], MOST_MOVE_K[name in AIR_LEVERS], rng
+            )
     return days
+
+
+def _mixed(values: tuple[float, ...], first: float, most_k: float, rng: np.random.Generator) -> FloatArray:
+    """Return seven levels in an order without moves beyond `most_k` where chance finds one."""
+    more = max(7 - len(values), 0)
+    best, least = np.zeros(7), np.inf
+    for _ in range(ORDERS):
+        order = rng.permutation(np.concatenate([values, rng.choice(values, more)]))[:7]
+        largest = float(np.abs(np.diff(order, prepend=first)).max())
+        if largest < least:
+            best, least = order, largest
+        if least <= most_k:
+            break
+    return best
 
 
 def _detectable(operation: Operation, path: FloatArray, current: dict[str, float]) -> float:

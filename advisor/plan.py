@@ -267,6 +267,8 @@ class Recommendation:
         Cost to do it [currency] and payback [a]; None: not assessed.
     kind : {"set-point", "sleep", "servers", "pv", "battery", "shift", "test"}
         What is acted on.
+    ride_through : str
+        Effect on the time until the inlet limit after a cooling failure; "": none.
     """
 
     id: str
@@ -285,6 +287,7 @@ class Recommendation:
     cost: float | None = None
     payback_years: float | None = None
     kind: ActionKind = "set-point"
+    ride_through: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Return the entry of ``recommendations.json``."""

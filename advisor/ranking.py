@@ -10,6 +10,7 @@ import pandas as pd
 
 from advisor.plan import Interval, Recommendation, Saving, Verdict, VerifiedPlan
 from features.message import Message, say
+from features.operation import AIR_LEVERS
 from features.schema import SCHEMA
 from features.telemetry import TimeZone
 
@@ -111,6 +112,19 @@ def _entry(
         confidence=_confidence(verdict, after),
         rollback_trigger=_rollback(verified),
         expiry=EXPIRY,
+        ride_through=_ride_through(lever, rows),
+    )
+
+
+def _ride_through(lever: str, rows: pd.DataFrame) -> str:
+    """Say which way a move changes the time that a cooling failure leaves; how far was not assessed."""
+    if lever not in AIR_LEVERS:
+        return say("ride-through after a cooling failure: not assessed (the water's store is not known)")
+    move = float((rows["recommended"] - rows["current"]).mean())
+    return (
+        say("ride-through after a cooling failure: shorter, by how much was not assessed (warmer air)")
+        if move > 0
+        else say("ride-through after a cooling failure: longer, by how much was not assessed (colder air)")
     )
 
 

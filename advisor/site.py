@@ -39,12 +39,14 @@ class Limits(Strict):
     """Safety limits of the site; a customer's own limit overrides the standard's.
 
     ``server_inlet_temp_c_max`` [degC] binds at the hottest valid sensor plus ``sensor_error_k`` [K].
+    ``pue_max`` [1]: a cap that a rule demands, kept over the window whatever energy it costs.
     ``prb_utilisation_max`` [1]: cells above it are never put to sleep.
     """
 
     server_inlet_temp_c_max: float | None = None
     server_inlet_temp_c_min: float | None = None
     sensor_error_k: NotNegative = 0.0
+    pue_max: Annotated[float, Field(ge=1.0)] | None = None
     prb_utilisation_max: Share | None = None
 
 

@@ -57,7 +57,11 @@ def verify_set_points(
     moved = any(bool((planned[n] != current[n]).any()) for n in planned)
     checks = [
         *_range_checks(plan, site, operation),
-        *(_inlet_check(limit, current, planned, operation, site) for limit in plan.problem.limits),
+        *(
+            _inlet_check(limit, current, planned, operation, site)
+            for limit in plan.problem.limits
+            if limit.name != "pue"
+        ),
     ]
     pv = None if pv_kw is None else pv_kw[inside]
     if scorer is None or not moved:
@@ -71,6 +75,7 @@ def verify_set_points(
     after = _totals(scored.planned_kw, scored.planned_it_kw, window, site, pv)
     share = _saving_pct(scored, plan)
     checks += _balance_checks(scored, window)
+    checks += _pue_checks(plan.problem.limits, after)
     checks.append(_plausible(share, scored, plan.objective.get("saving_pct", 0.0)))
     verdict: Verdict = "supported"
     if not all(c.passed for c in checks):
@@ -348,6 +353,21 @@ def _balance_checks(scored: Scored, window: Operation) -> list[Check]:
             0.5,
             say("{known} of {total}", known=int(known.sum()), total=len(window)),
         ),
+    ]
+
+
+def _pue_checks(limits: tuple[Limit, ...], after: Totals) -> list[Check]:
+    """Compare the planned PUE of the window with its cap."""
+    return [
+        Check(
+            say("PUE at most {cap:g}", cap=limit.value),
+            after.pue is not None and after.pue <= limit.value,
+            after.pue,
+            limit.value,
+            say("PUE of the window"),
+        )
+        for limit in limits
+        if limit.name == "pue"
     ]
 
 

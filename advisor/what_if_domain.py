@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from advisor.cooling import SUPPORT_HOURS
+from advisor.cooling_search import SUPPORT_HOURS
 from advisor.data_centre_case import Case
 from advisor.plan import Limit
 from advisor.what_if import Chosen, Lever, LimitState, State

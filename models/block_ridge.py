@@ -84,7 +84,7 @@ def fit_block_ridge(
     draws: int,
     seed: int,
     weights: FloatArray | None = None,
-    penalty: FloatArray | None = None,
+    penalty: FloatArray | tuple[FloatArray, ...] | None = None,
 ) -> BlockRidge:
     """Fit ridge and its block bootstrap.
 
@@ -102,8 +102,8 @@ def fit_block_ridge(
     seed : int
     weights : numpy.ndarray or None, shape (rows,)
         Row weights (robust fits).
-    penalty : numpy.ndarray or None, shape (terms,)
-        Relative penalty of every term; None: all alike.
+    penalty : numpy.ndarray or tuple of them or None, shape (terms,)
+        Relative penalty of every term; None: all alike; of several, again the one that errs least.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def fit_block_ridge(
     w = np.ones(len(target)) if weights is None else weights
     mean = np.average(terms, axis=0, weights=w)
     spread = np.sqrt(np.average((terms - mean) ** 2, axis=0, weights=w))
-    scale = np.where(spread > 1e-9, spread, np.inf) * (1.0 if penalty is None else np.sqrt(penalty))
+    scale = np.where(spread > 1e-9, spread, np.inf)
     Z = (terms - mean) / scale
     centre = float(np.average(target, weights=w))
     y = target - centre
@@ -120,9 +120,12 @@ def fit_block_ridge(
     if not draws:  # only the folds of the penalty are summed apart
         block = block % CV_FOLDS
     grams, moments = _per_block(Z, y, w, block)
-    if isinstance(alpha, tuple):
-        alpha = _best_alpha(grams, moments, alpha, len(y))
-    ridge = alpha * len(y) * np.eye(Z.shape[1])
+    alphas = alpha if isinstance(alpha, tuple) else (alpha,)
+    penalties = (
+        penalty if isinstance(penalty, tuple) else (np.ones(len(scale)) if penalty is None else penalty,)
+    )
+    diagonals = [a * p for a in alphas for p in penalties]
+    ridge = len(y) * np.diag(_best(grams, moments, diagonals, len(y)))
     n_blocks = len(grams)
     rng = np.random.default_rng(seed)
     # Bayesian bootstrap: no draw leaves a block out, for the few weeks of a test may be all that tells
@@ -132,26 +135,27 @@ def fit_block_ridge(
     return BlockRidge(mean, scale, centre, solved[0], solved[1:])
 
 
-def _best_alpha(grams: FloatArray, moments: FloatArray, alphas: tuple[float, ...], rows: int) -> float:
-    """Return the penalty with the least squared error on held-out blocks.
+def _best(grams: FloatArray, moments: FloatArray, diagonals: list[FloatArray], rows: int) -> FloatArray:
+    """Return the penalties per row with the least squared error on held-out blocks.
 
     With the sums of squares of the held-out blocks constant, the error of coefficients b is
     b'Gb - 2 b'm of those blocks: no row is needed.
     """
+    if len(diagonals) == 1:
+        return diagonals[0]
     if len(grams) < 2:
-        return max(alphas)  # nothing can be held out: shrink most
+        return max(diagonals, key=lambda d: float(d.sum()))  # nothing can be held out: shrink most
     folds = np.arange(len(grams)) % CV_FOLDS
-    identity = np.eye(grams.shape[1])
-    errors = np.zeros(len(alphas))
+    errors = np.zeros(len(diagonals))
     for fold in range(min(CV_FOLDS, len(grams))):
         inside, outside = folds != fold, folds == fold
         gram, moment = grams[inside].sum(axis=0), moments[inside].sum(axis=0)
         held_gram, held_moment = grams[outside].sum(axis=0), moments[outside].sum(axis=0)
         share = inside.mean() * rows
-        for k, alpha in enumerate(alphas):
-            b = np.linalg.solve(gram + alpha * share * identity, moment)
+        for k, diagonal in enumerate(diagonals):
+            b = np.linalg.solve(gram + share * np.diag(diagonal), moment)
             errors[k] += b @ held_gram @ b - 2 * b @ held_moment
-    return alphas[int(errors.argmin())]
+    return diagonals[int(errors.argmin())]
 
 
 def _per_block(

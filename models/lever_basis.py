@@ -118,14 +118,16 @@ class LeverBasis:
         """
         return np.hstack([block for block, _ in self._surface_blocks(operation, it_kw)])
 
-    def surface_penalty(self, operation: Operation) -> FloatArray:
-        """Return the relative penalty of every surface term, shape (terms,).
+    def surface_penalty(self, operation: Operation, levers: float = 1.0) -> FloatArray:
+        """Return the relative penalty of every surface term, shape (terms,); that of levers times `levers`.
 
         Weather explains most of cooling and is everywhere in the data; what a lever does in each
         weather rests on few hours, and is believed only as far as they carry.
         """
         blocks = self._surface_blocks(operation.rows(np.arange(len(operation)) < 1), np.ones(1))
-        return np.concatenate([np.full(block.shape[1], penalty) for block, penalty in blocks])
+        return np.concatenate(
+            [np.full(b.shape[1], penalty * (levers if penalty > 1.0 else 1.0)) for b, penalty in blocks]
+        )
 
     def weather_terms(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
         """Return what weather and load alone say, shape (n, terms): where no lever is told apart."""

@@ -182,6 +182,7 @@ def _action(r: Recommendation, source: Source) -> Action:
         binding_limit=wording.prose(r.binding_limit),
         measures=_answered(r, source),
         rollback_trigger=wording.prose(r.rollback_trigger),
+        ride_through=wording.prose(r.ride_through) if r.ride_through else "",
         expiry=r.expiry,
     )
 

@@ -83,6 +83,7 @@ class Action:
     binding_limit: str
     measures: tuple[str, ...]
     rollback_trigger: str
+    ride_through: str
     expiry: str
 
 

@@ -217,7 +217,7 @@ def _facts(case: SiteCase, r: Recommendation, language: Language) -> Node:
         ("limit", [said(language, r.binding_limit)]),
         ("saves", _saves(case, r, language, "" if after == alone else after.text, after)),
         ("answers", _answers(case, r, language)),
-        ("risk", [said(language, r.rollback_trigger)]),
+        ("risk", [said(language, t) for t in (r.rollback_trigger, r.ride_through) if t]),
         ("expiry", [said(language, r.expiry)]),
         ("who", [node("p", language.text(f"actions.who_{r.kind}"))]),
     ]

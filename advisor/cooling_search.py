@@ -1,0 +1,320 @@
+"""What pairs of set-points save, evaluated exactly by the proposing model, and the search among them.
+
+A pair wins by its pessimistic saving (point minus one standard deviation over weeks), so that luck in a few
+weeks does not choose; a month leaves the pair of the whole window only for a gain beyond doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.plan import Z90, Problem
+from features.frame import FloatArray
+from features.message import say, term
+from features.operation import BoolArray, Operation
+from models.site_response import SiteResponse
+
+COARSE_K = 1.5
+MONTH_ROWS = 60
+UNTRIED = say("explored range")
+NOT_HELD = say("water too warm to hold the air set-point")
+NOT_HELD_K = 0.3
+"""An inlet this much warmer than with cold water says that the plant cannot hold its set-point [K]."""
+DEAD_BAND = 0.001
+"""A month keeps the window's pair unless the gain exceeds this share of its energy [1]."""
+WITHIN_SD = 1.0
+"""Pairs whose savings differ by less than so many standard deviations cannot be told apart [1]."""
+SMALLER_K = 1.0
+SUPPORT_K = 1.0
+SUPPORT_HOURS = 24.0
+
+Pair = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Saving of one pair against the current one, per month.
+
+    ``mean_kw`` [kW], shape (months,); ``draws_kw`` [kW], shape (months, draws); ``feasible`` whether
+    every limit holds.
+    """
+
+    mean_kw: FloatArray
+    draws_kw: FloatArray
+    feasible: BoolArray
+    blocked_by: str = ""
+    pue: float = np.nan
+    """Of the whole window [1], on the pessimistic side; only where a cap is set."""
+
+    def holds(self, months: BoolArray) -> bool:
+        """Whether every limit holds in the given months."""
+        return bool(self.feasible[months].all())
+
+
+@dataclass
+class Search:
+    """Memoised evaluation of pairs over a thinned window."""
+
+    response: SiteResponse
+    window: Operation
+    explored: Operation
+    problem: Problem
+    months: npt.NDArray[np.int64]
+    n_months: int
+    known: dict[Pair, Outcome] = field(default_factory=dict)
+    capped: bool = True
+    """False: as if no cap on PUE were set."""
+    _before: dict[str, FloatArray] = field(default_factory=dict)
+
+    @property
+    def levers(self) -> tuple[str, ...]:
+        """Levers that are moved, the air lever first."""
+        return tuple(self.window.levers)
+
+    @property
+    def counts(self) -> FloatArray:
+        """Steps looked at per month, shape (months,)."""
+        return np.bincount(self.months, minlength=self.n_months).astype(np.float64)
+
+    @property
+    def evaluated(self) -> int:
+        """Number of pairs evaluated so far."""
+        return len(self.known)
+
+    def current(self) -> Pair:
+        """Return the set-points in force."""
+        return tuple(self.problem.current[name] for name in self.levers)
+
+    def outcome(self, pair: Pair) -> Outcome:
+        """Return the saving of a pair, evaluated once."""
+        if pair not in self.known:
+            self.known[pair] = self._evaluate(pair)
+        return self.known[pair]
+
+    def _evaluate(self, pair: Pair) -> Outcome:
+        if not self._before:
+            self._before = self._state(self.current())
+        supported = self._supported(pair)
+        if not supported.any():
+            nothing = np.zeros(self.n_months)
+            return Outcome(nothing, nothing[:, None], supported, UNTRIED)
+        after = self._state(pair)
+        slope = 1.0 + self.response.chain.slope(self._before["it"])[:, None]
+        it_draws = self._by_month((self._before["it_draws"] - after["it_draws"]) * slope)
+        terms = self._by_month(self._before["terms"] - after["terms"])
+        fit = self.response.overhead.fit
+        draws = it_draws[:, 1:] + terms / fit.scale @ fit.draws.T
+        mean = it_draws[:, 0] + terms / fit.scale @ fit.point
+        feasible, blocked = self._limits(after)
+        if not self._held(pair):
+            feasible, blocked = np.zeros_like(feasible), NOT_HELD
+        pue = np.nan if self.cap is None else self._pue(after["it"], mean, draws)
+        return Outcome(mean, draws, feasible & supported, blocked, pue)
+
+    @property
+    def cap(self) -> float | None:
+        """Largest PUE permitted over the window [1]."""
+        return next((x.value for x in self.problem.limits if x.name == "pue" and x.sense == "max"), None)
+
+    def kept(self, pair: Pair) -> bool:
+        """Whether a pair keeps every limit in all months seen, and the cap over the window."""
+        o = self.outcome(pair)
+        capped = self.capped and self.cap is not None
+        return o.holds(self.counts > 0) and not (capped and not o.pue <= (self.cap or np.inf))
+
+    @cached_property
+    def _now_kw(self) -> float:
+        """Mean facility power at the set-points in force [kW]."""
+        n = len(self.window)
+        levers = {k: np.full(n, v) for k, v in self.problem.current.items() if k in self.window.levers}
+        return float(self.response.scenario(self.window, levers).facility_kw.mean())
+
+    def _pue(self, it_kw: FloatArray, mean_kw: FloatArray, draws_kw: FloatArray) -> float:
+        """Return the PUE of the window [1], one standard deviation up."""
+        share = self.counts / self.counts.sum()
+        doubt = float((share @ draws_kw).std(ddof=1)) if draws_kw.shape[1] > 1 else 0.0
+        return (self._now_kw - float(share @ mean_kw) + doubt) / float(it_kw.mean())
+
+    def _held(self, pair: Pair) -> bool:
+        """Whether the plant holds the air set-point with such water; what is in force is not judged."""
+        guide = self.response.basis.guide
+        if guide is None or pair == self.current():
+            return True
+        one = self.window.rows(np.arange(len(self.window)) < 1)
+        moved = one.with_levers({k: np.full(1, v) for k, v in zip(self.levers, pair, strict=True)})
+        return float(guide.not_held_k(moved)[0]) <= NOT_HELD_K
+
+    def _supported(self, pair: Pair) -> BoolArray:
+        """Whether the site was run near the pair, in the month's weather, for at least a day in all."""
+        near = self.explored.usable
+        for name, value in zip(self.levers, pair, strict=True):
+            near &= np.abs(self.explored.levers[name] - value) <= SUPPORT_K
+        dry = self.explored.dry_bulb_c[near]
+        low, high = self.weather[:, :1], self.weather[:, 1:]
+        hours = ((dry >= low) & (dry <= high)).sum(axis=1) * self.explored.hours
+        return np.asarray(hours >= SUPPORT_HOURS)
+
+    @cached_property
+    def weather(self) -> FloatArray:
+        """Range of the dry bulb of every month, without its extreme twentieths [degC], shape (months, 2)."""
+        dry = [self.window.dry_bulb_c[self.months == m] for m in range(self.n_months)]
+        return np.array([np.quantile(d, (0.05, 0.95)) if len(d) else (-np.inf, np.inf) for d in dry])
+
+    def _state(self, pair: Pair) -> dict[str, FloatArray]:
+        n = len(self.window)
+        moved = self.window.with_levers({k: np.full(n, v) for k, v in zip(self.levers, pair, strict=True)})
+        basis, it = self.response.basis, self.response.it
+        change = it.log_effect(basis, moved) - it.log_effect(basis, self.window)
+        draws = it.log_effect_draws(basis, moved) - it.log_effect_draws(basis, self.window)
+        it_kw = self.window.it_kw * np.exp(change)
+        state = {
+            "it": it_kw,
+            "it_draws": self.window.it_kw[:, None] * np.exp(np.column_stack([change, draws])),
+            "terms": basis.surface_terms(moved, it_kw),
+        }
+        if self.response.inlet is not None:
+            state["inlet"] = self.response.inlet.predict(basis, moved, it_kw)
+        return state
+
+    def _limits(self, after: dict[str, FloatArray]) -> tuple[BoolArray, str]:
+        feasible = np.ones(self.n_months, dtype=bool)
+        blocked = ""
+        if "inlet" not in after or self.response.inlet is None:
+            return feasible, blocked
+        error = float(self.problem.options.get("sensor_error_k", 0.0))
+        for limit in self.problem.limits:
+            if limit.name != "server_inlet_temp_c":
+                continue
+            if limit.sense == "max":
+                worst = self._extreme(after["inlet"], np.maximum) + self.response.inlet.residual_high + error
+                broken = worst > limit.value
+            else:  # today's operation may lie below a recommended minimum already: never go further below
+                worst = self._extreme(after["inlet"], np.minimum)
+                today = self._extreme(self._before["inlet"], np.minimum)
+                broken = worst < np.minimum(limit.value, today) - 0.1
+            if broken.any():
+                blocked = say(
+                    "{column} {sense} {limit:g} °C ({source})",
+                    column=limit.name,
+                    sense=term(limit.sense),
+                    limit=limit.value,
+                    source=limit.source,
+                )
+            feasible &= ~broken
+        return feasible, blocked
+
+    def _extreme(self, values: FloatArray, reduce: np.ufunc) -> FloatArray:
+        result = np.full(self.n_months, -np.inf if reduce is np.maximum else np.inf)
+        reduce.at(result, self.months, values)
+        return result
+
+    def _by_month(self, values: FloatArray) -> FloatArray:
+        """Return the mean over the steps of each month, shape (months, columns)."""
+        total = np.zeros((self.n_months, values.shape[1]))
+        np.add.at(total, self.months, values)
+        means: FloatArray = total / np.maximum(self.counts, 1.0)[:, None]
+        return means
+
+
+def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
+    """Return the pair of every month."""
+    counts = search.counts
+    share = counts / counts.sum()
+    grids = [search.problem.candidates[name] for name in levers]
+
+    def over_all(pair: Pair) -> float:
+        o = search.outcome(pair)
+        if not search.kept(pair):
+            return -np.inf
+        return float(share @ o.mean_kw - (share @ o.draws_kw).std(ddof=1))
+
+    coarse = list(product(*(_coarse(g) for g in grids)))
+    current = search.current()
+
+    def against_current(pair: Pair) -> float:
+        # what is in force needs no proof, unless it breaks a limit itself
+        return 0.0 if pair == current and search.kept(pair) else over_all(pair)
+
+    overall = _refine(max([current, *coarse], key=against_current), grids, against_current)
+    overall = _smaller_move(search, overall, grids)
+    if search.capped and search.cap is not None:  # a cap holds over the window, not in each of its months
+        return [overall] * search.n_months
+    return [
+        _month_pair(search, overall, month, coarse, grids) if counts[month] >= MONTH_ROWS / 3 else overall
+        for month in range(search.n_months)
+    ]
+
+
+def _smaller_move(search: Search, best: Pair, grids: list[tuple[float, ...]]) -> Pair:
+    """Return the pair nearest to the current one that saves as much as the best one within its doubt.
+
+    The best of many estimates is too good by what chance gave it, and the further from the usual
+    operation, the more: of pairs that cannot be told apart the smaller move is the safer one.
+    """
+    current = search.current()
+    share = search.counts / search.counts.sum()
+    top = search.outcome(best)
+    ranges = [max(g[-1] - g[0], 1e-9) for g in grids]
+    between = [
+        dict.fromkeys((b, *(x for x in _coarse(g, SMALLER_K) if min(b, c) <= x <= max(b, c))))
+        for g, b, c in zip(grids, best, current, strict=True)
+    ]
+
+    def move(pair: Pair) -> float:
+        return sum(abs(x - c) / r for x, c, r in zip(pair, current, ranges, strict=True))
+
+    for pair in sorted(set(product(*between)), key=move):
+        o = search.outcome(pair)
+        if not search.kept(pair):
+            continue
+        lost = share @ (top.mean_kw - o.mean_kw)
+        if lost <= WITHIN_SD * float((share @ (top.draws_kw - o.draws_kw)).std(ddof=1)):
+            return pair
+    return best
+
+
+def _month_pair(
+    search: Search, overall: Pair, month: int, coarse: list[Pair], grids: list[tuple[float, ...]]
+) -> Pair:
+    """Return the month's pair: the window's, unless another one is better beyond doubt."""
+    stay = search.outcome(overall)
+    base = float(search.window.facility_kw[search.months == month].mean())
+
+    def gain(pair: Pair) -> float:
+        o = search.outcome(pair)
+        if not o.feasible[month]:
+            return -np.inf
+        spread = (o.draws_kw[month] - stay.draws_kw[month]).std() if pair != overall else 0.0
+        return float(o.mean_kw[month] - stay.mean_kw[month] - Z90 * spread)
+
+    best = _refine(max([overall, *coarse], key=gain), grids, gain)
+    return best if gain(best) > DEAD_BAND * base else overall
+
+
+def _refine(pair: Pair, grids: list[tuple[float, ...]], score: Callable[[Pair], float]) -> Pair:
+    """Climb to the neighbouring grid point that is better until there is none."""
+    best, best_score = pair, score(pair)
+    while True:
+        around = product(*(neighbours(g, x) for g, x in zip(grids, best, strict=True)))
+        challenger = max(around, key=score)
+        if score(challenger) <= best_score:
+            return best
+        best, best_score = challenger, score(challenger)
+
+
+def _coarse(grid: tuple[float, ...], by: float = COARSE_K) -> tuple[float, ...]:
+    step = max(round(by / (grid[1] - grid[0])), 1) if len(grid) > 1 else 1
+    return tuple(dict.fromkeys((*grid[::step], grid[-1])))
+
+
+def neighbours(grid: tuple[float, ...], x: float) -> tuple[float, ...]:
+    """Return the value of a grid nearest to `x`, and those beside it."""
+    ordered = np.asarray(grid)
+    near = int(np.abs(ordered - x).argmin())
+    return tuple(grid[max(near - 1, 0) : near + 2])
