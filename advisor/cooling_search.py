@@ -28,9 +28,6 @@ NOT_HELD_K = 0.3
 """An inlet this much warmer than with cold water says that the plant cannot hold its set-point [K]."""
 DEAD_BAND = 0.001
 """A month keeps the window's pair unless the gain exceeds this share of its energy [1]."""
-WITHIN_SD = 1.0
-"""Pairs whose savings differ by less than so many standard deviations cannot be told apart [1]."""
-SMALLER_K = 1.0
 SUPPORT_K = 1.0
 SUPPORT_HOURS = 24.0
 
@@ -242,41 +239,12 @@ def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
         return 0.0 if pair == current and search.kept(pair) else over_all(pair)
 
     overall = _refine(max([current, *coarse], key=against_current), grids, against_current)
-    overall = _smaller_move(search, overall, grids)
     if search.capped and search.cap is not None:  # a cap holds over the window, not in each of its months
         return [overall] * search.n_months
     return [
         _month_pair(search, overall, month, coarse, grids) if counts[month] >= MONTH_ROWS / 3 else overall
         for month in range(search.n_months)
     ]
-
-
-def _smaller_move(search: Search, best: Pair, grids: list[tuple[float, ...]]) -> Pair:
-    """Return the pair nearest to the current one that saves as much as the best one within its doubt.
-
-    The best of many estimates is too good by what chance gave it, and the further from the usual
-    operation, the more: of pairs that cannot be told apart the smaller move is the safer one.
-    """
-    current = search.current()
-    share = search.counts / search.counts.sum()
-    top = search.outcome(best)
-    ranges = [max(g[-1] - g[0], 1e-9) for g in grids]
-    between = [
-        dict.fromkeys((b, *(x for x in _coarse(g, SMALLER_K) if min(b, c) <= x <= max(b, c))))
-        for g, b, c in zip(grids, best, current, strict=True)
-    ]
-
-    def move(pair: Pair) -> float:
-        return sum(abs(x - c) / r for x, c, r in zip(pair, current, ranges, strict=True))
-
-    for pair in sorted(set(product(*between)), key=move):
-        o = search.outcome(pair)
-        if not search.kept(pair):
-            continue
-        lost = share @ (top.mean_kw - o.mean_kw)
-        if lost <= WITHIN_SD * float((share @ (top.draws_kw - o.draws_kw)).std(ddof=1)):
-            return pair
-    return best
 
 
 def _month_pair(
@@ -308,8 +276,8 @@ def _refine(pair: Pair, grids: list[tuple[float, ...]], score: Callable[[Pair], 
         best, best_score = challenger, score(challenger)
 
 
-def _coarse(grid: tuple[float, ...], by: float = COARSE_K) -> tuple[float, ...]:
-    step = max(round(by / (grid[1] - grid[0])), 1) if len(grid) > 1 else 1
+def _coarse(grid: tuple[float, ...]) -> tuple[float, ...]:
+    step = max(round(COARSE_K / (grid[1] - grid[0])), 1) if len(grid) > 1 else 1
     return tuple(dict.fromkeys((*grid[::step], grid[-1])))
 
 
