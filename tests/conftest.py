@@ -17,6 +17,11 @@ from pathlib import Path
 
 import pytest
 
+# Before anything loads numpy, here and in what the tests start: training works with two threads already, and
+# BLAS threads that spin for each other's small systems of equations cost more CPU than all the rest.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(
     ".*", "__pycache__", "venv", "build", "dist", "out", "advisor-demo", "*.egg-info"
