@@ -10,12 +10,23 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from features.telemetry import Telemetry
+    from models.base_station import BaseStationBundle
+    from models.bundle import Bundle
+
+# Before anything loads numpy, here and in what the tests start: training works with two threads already, and
+# BLAS threads that spin for each other's small systems of equations cost more CPU than all the rest.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(
@@ -25,16 +36,20 @@ LEFT_OUT = shutil.ignore_patterns(
 LONGEST = (
     "test_readme.py",
     "test_base_station_training.py",
-    "test_shared_plant.py",
     "test_data_centre_training.py",
+    "test_app.py",
     "test_base_station_sleep.py",
+    "test_batch_store.py",
+    "test_base_station_models.py",
+    "test_batch_models.py",
 )
-"""Modules that take minutes."""
+"""Modules that take most of a minute or more, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest modules: at the end one process would work while the other waits."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    place = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,36 @@ def shared_by_processes(tmp_path_factory: pytest.TempPathFactory, name: str) -> 
     with (base / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield base
+
+
+def trained_once(tmp_path_factory: pytest.TempPathFactory, name: str, train: Callable[[], Bundle]) -> Bundle:
+    """Return what `train` fits, fitted once for all test processes; the store keeps every digit of it."""
+    from models.bundle import load_bundle, save_bundle
+
+    with shared_by_processes(tmp_path_factory, name) as folder:
+        if not (folder / "model").exists():
+            save_bundle(train(), folder / "made")
+            (folder / "made").rename(folder / "model")
+        return load_bundle(folder / "model")
+
+
+@pytest.fixture(scope="session")
+def small_fleet() -> Telemetry:
+    """Twelve stations of four days: enough for models that know their law."""
+    from tests.base_station_fleet import fleet
+
+    return fleet(stations=12, days=4)
+
+
+@pytest.fixture(scope="session")
+def small_fleet_bundle(small_fleet: Telemetry, tmp_path_factory: pytest.TempPathFactory) -> BaseStationBundle:
+    """Their models, for every test that does not ask how they were trained."""
+    from models.base_station import BaseStationBundle
+    from training.base_station import fit
+
+    bundle = trained_once(tmp_path_factory, "small-fleet", lambda: fit(small_fleet))
+    assert isinstance(bundle, BaseStationBundle)
+    return bundle
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from features.operation import operation_of
 from features.reading import read_paths
 from features.telemetry import Telemetry
 from models.base_station import BaseStationBundle
-from models.bundle import load_bundle, save_bundle
 from models.data_centre import DataCentreBundle, SiteModels, WhatIf
 from models.identifiability import lever_evidence
 from models.site_response import fit_site_response
@@ -26,7 +25,7 @@ from models.store import ModelCard
 from sample_data.data_centre import CURRENT, SampleYear, data_centre_year
 from sample_data.generate import write_samples
 from tests.base_station_fleet import fleet
-from tests.conftest import shared_by_processes
+from tests.conftest import trained_once
 from training.base_station import fit
 
 SEED = 7
@@ -165,10 +164,6 @@ def sleepers() -> Telemetry:
 @pytest.fixture(scope="session")
 def sleepers_bundle(sleepers: Telemetry, tmp_path_factory: pytest.TempPathFactory) -> BaseStationBundle:
     """Its models, fitted once for all test processes."""
-    with shared_by_processes(tmp_path_factory, "sleepers") as folder:
-        if not (folder / "model").exists():
-            save_bundle(fit(sleepers), folder / "made")
-            (folder / "made").rename(folder / "model")
-        bundle = load_bundle(folder / "model")
+    bundle = trained_once(tmp_path_factory, "sleepers", lambda: fit(sleepers))
     assert isinstance(bundle, BaseStationBundle)
     return bundle

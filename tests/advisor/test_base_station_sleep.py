@@ -347,7 +347,8 @@ def test_hours_asleep_already_are_no_candidates() -> None:
 
 def test_nothing_is_claimed_for_a_product_that_the_model_never_saw(data: Telemetry) -> None:
     others = data.frame[data.frame["site_id"].map(lambda name: int(name[1:]) % 3 > 0)]
-    stranger = fit(telemetry(others))
+    half = others["timestamp"] < others["timestamp"].min() + pd.Timedelta(days=4)
+    stranger = fit(telemetry(others[half]))
     found = stranger.predict(data, "estimate")[0][0]
     product = found.keys["site_id"].map(lambda name: int(name[1:]) % 3 == 0).to_numpy()
     assert not found.in_domain[product].any()

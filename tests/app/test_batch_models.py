@@ -47,14 +47,21 @@ def score(folder: Path, models: Path, *names: str) -> dict[str, pd.DataFrame]:
     return {name: table.to_pandas() for name, table in score_chunk(chunk).items()}
 
 
+@pytest.fixture(scope="module")
+def together(fleet: Path, models: Path) -> dict[str, pd.DataFrame]:
+    """What is said of all sites when they are scored together; nobody changes it."""
+    return score(fleet, models)
+
+
 def of(table: pd.DataFrame, site_id: str) -> pd.DataFrame:
     return table[table["site_id"] == site_id].reset_index(drop=True)
 
 
 # -- stations ------------------------------------------------------------------------------------
-def test_stations_get_tomorrow_from_the_model_of_their_kind(fleet: Path, models: Path) -> None:
-    found = score(fleet, models)
-    sites, rows = found["sites"].set_index("site_id"), found["predictions"]
+def test_stations_get_tomorrow_from_the_model_of_their_kind(
+    models: Path, together: dict[str, pd.DataFrame]
+) -> None:
+    sites, rows = together["sites"].set_index("site_id"), together["predictions"]
     assert (sites["status"] == "scored").all()
     assert set(rows["model_id"]) == {list_bundle_id(models)}
     assert "fallback" not in set(rows["tier"])  # tomorrow's load is nobody's fault
@@ -72,8 +79,9 @@ def list_bundle_id(models: Path) -> str:
     return load(models / "base-station")[0].model_id
 
 
-def test_what_is_said_of_a_site_does_not_depend_on_the_others(fleet: Path, models: Path) -> None:
-    together = score(fleet, models)
+def test_what_is_said_of_a_site_does_not_depend_on_the_others(
+    fleet: Path, models: Path, together: dict[str, pd.DataFrame]
+) -> None:
     for name in ("ran-00000", "ran-00002", "ran-00005"):
         alone = score(fleet, models, name)
         for table in ("predictions", "anomalies", "plans"):
@@ -97,23 +105,24 @@ def test_namesakes_do_not_lend_each_other_hours(fleet: Path, models: Path, tmp_p
     assert other == pytest.approx(1.15 * alone["predictions"]["point"].sum(), rel=0.05)
 
 
-def test_a_site_without_loads_falls_back_alone(fleet: Path, models: Path, tmp_path: Path) -> None:
+def test_a_site_without_loads_falls_back_alone(
+    fleet: Path, models: Path, together: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(fleet, tmp_path / "sites"))
     for name in ("cells.csv", "loads.csv"):
         (folder / "ran-00004" / name).unlink()
-    found, clean = score(folder, models), score(fleet, models)
+    found = score(folder, models)
     row = found["sites"].set_index("site_id").loc["ran-00004"]
     assert (row["status"], row["tier"], row["code"]) == ("scored", "fallback", "E-STATION-LOAD")
     assert of(found["predictions"], "ran-00004")["model_id"].str.startswith("seasonal: ").all()
     for name in ("ran-00000", "ran-00003", "ran-00006"):
         pd.testing.assert_frame_equal(
-            of(found["predictions"], name), of(clean["predictions"], name), rtol=1e-12
+            of(found["predictions"], name), of(together["predictions"], name), rtol=1e-12
         )
 
 
-def test_plans_are_of_tomorrow_and_claimed_only_where_proven(fleet: Path, models: Path) -> None:
-    found = score(fleet, models)
-    sites, plans = found["sites"].set_index("site_id"), found["plans"]
+def test_plans_are_of_tomorrow_and_claimed_only_where_proven(together: dict[str, pd.DataFrame]) -> None:
+    sites, plans = together["sites"].set_index("site_id"), together["plans"]
     single = sites[sites["units"] == 1]
     assert set(single["plan_code"]) == {"H-STATIONS"}
     assert single["saving_kwh"].isna().all()

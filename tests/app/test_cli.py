@@ -61,6 +61,22 @@ def test_help_imports_no_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(("said", "threads"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
+def test_one_blas_thread_unless_the_user_says_otherwise(said: dict[str, str], threads: int) -> None:
+    code = (
+        "from app.cli import main; main(['measures', '--json']); import numpy, sys, threadpoolctl;"
+        "sys.stderr.write(str({p['num_threads'] for p in threadpoolctl.threadpool_info()"
+        " if p['internal_api'] == 'openblas'}))"
+    )
+    unset = {k: v for k, v in os.environ.items() if k not in {*cli.ONE_BLAS_THREAD, "OMP_NUM_THREADS"}}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=unset | said, capture_output=True, text=True, check=True
+    )
+    if done.stderr == "set()":
+        pytest.skip("this numpy has no OpenBLAS")
+    assert done.stderr == str({min(threads, os.cpu_count() or 1)})
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--version"])

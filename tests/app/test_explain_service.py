@@ -15,11 +15,11 @@ from sample_data.generate import write_samples
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten weeks of the sample data centre."""
+    """Six weeks of the sample data centre."""
     folder = tmp_path_factory.mktemp("samples")
     table = pd.read_csv(write_samples(folder, seed=7)["data_centre_telemetry"])
     file = folder / "weeks.csv"
-    table.iloc[24 * 120 : 24 * 190].to_csv(file, index=False)
+    table.iloc[24 * 120 : 24 * 162].to_csv(file, index=False)
     return file
 
 

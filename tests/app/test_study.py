@@ -60,13 +60,13 @@ def test_tuned_twice_the_second_run_reads_the_trials(
             "--out",
             str(tmp_path / "m"),
             "--target",
-            "facility_power_kw",
+            "it_power_kw",  # the quickest candidates
             "--tune",
             trials,
         ]
         assert main([*call, "--study", str(tmp_path / "study.log"), "--json"]) == 0
         cards.append(json.loads(capsys.readouterr().out)["card"])
-    assert cards[1]["quantities"]["facility_power_kw-estimate"]["tuning"]["trials"] == 2
+    assert cards[1]["quantities"]["it_power_kw-estimate"]["tuning"]["trials"] == 2
     assert cards[1]["model_id"] == cards[2]["model_id"]
     kept = open_study(tmp_path / "study.log").get_all_studies()
     assert len(kept) == 2  # estimate and forecast
@@ -91,6 +91,6 @@ def test_a_fleet_may_be_trained_on_a_cluster(export: Path, tmp_path: Path) -> No
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
     ) as cluster:
-        call = ["train", str(export), "--out", str(tmp_path / "m"), "--target", "facility_power_kw"]
+        call = ["train", str(export), "--out", str(tmp_path / "m"), "--target", "it_power_kw"]
         assert main([*call, "--scheduler", cluster.scheduler_address]) == 0
     assert (tmp_path / "m" / "card.json").exists()

@@ -35,6 +35,10 @@ green = { grid_share = 0.25, source = "assumption of the test" }
 """
 
 
+UPLOADED_DAYS = 30
+"""Of the file that is uploaded: more than the three weeks from which a site has a model of its own."""
+
+
 def export(days: int, seed: int = 3) -> pd.DataFrame:
     """Return hours of a small hall whose cooling falls with its set-point, two of them impossible."""
     rng = np.random.default_rng(seed)
@@ -103,7 +107,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def small_export(tmp_path: Path) -> Path:
-    """Return 45 days as a file with Chinese headers, one of them an attempt to run a script."""
+    """Return some weeks as a file with Chinese headers, one of them an attempt to run a script."""
     names = {
         "timestamp": "时间",
         "it_power_kw": "IT功率(kW)",
@@ -112,5 +116,5 @@ def small_export(tmp_path: Path) -> Path:
         "server_inlet_temp_c": "<script>alert(1)</script>",
     }
     path = tmp_path / "my export.csv"
-    export(45).rename(columns=names).to_csv(path, index=False)
+    export(UPLOADED_DAYS).rename(columns=names).to_csv(path, index=False)
     return path

@@ -436,16 +436,9 @@ def test_merged_history_is_that_of_the_station() -> None:
 
 
 # -- from end to end ---------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def station_bundle() -> BaseStationBundle:
-    bundle = fit_bundle(fleet(stations=12, days=5))
-    assert isinstance(bundle, BaseStationBundle)
-    return bundle
-
-
 @pytest.mark.parametrize("share", CUTS[1:3])
 def test_predictions_of_stations_do_not_know_the_future(
-    station_bundle: BaseStationBundle, share: float
+    small_fleet_bundle: BaseStationBundle, share: float
 ) -> None:
     """A forecast moves with nothing of its own hour or later; an estimate not with its own energy."""
     data = fleet(stations=12, days=8, seed=4)
@@ -453,7 +446,7 @@ def test_predictions_of_stations_do_not_know_the_future(
     data = data.between(start - pd.Timedelta(days=1), data.span[1])
     cut = moment(data, share)
     changed = other_hours(data, cut, (ENERGY, *WORK))
-    first, second = (station_bundle.predict(one, "forecast")[0][0].to_frame() for one in (data, changed))
+    first, second = (small_fleet_bundle.predict(one, "forecast")[0][0].to_frame() for one in (data, changed))
     upto = (first["timestamp"] <= cut).to_numpy()
     pd.testing.assert_frame_equal(first[upto], second[upto], check_exact=True)
     frame = data.frame.copy()
@@ -461,15 +454,16 @@ def test_predictions_of_stations_do_not_know_the_future(
     assert own.any()
     frame.loc[own, ENERGY] *= 3
     first, second = (
-        station_bundle.predict(one, "estimate")[0][0].to_frame() for one in (data, replace(data, frame=frame))
+        small_fleet_bundle.predict(one, "estimate")[0][0].to_frame()
+        for one in (data, replace(data, frame=frame))
     )
     here = (first["timestamp"] == cut).to_numpy()
     pd.testing.assert_frame_equal(first[here], second[here], check_exact=True)
     assert not first[~here]["point"].equals(second[~here]["point"])  # its neighbours may use it
 
 
-def test_other_energies_do_not_answer_for_their_own_hour(station_bundle: BaseStationBundle) -> None:
-    model = station_bundle.models[ENERGY]
+def test_other_energies_do_not_answer_for_their_own_hour(small_fleet_bundle: BaseStationBundle) -> None:
+    model = small_fleet_bundle.models[ENERGY]
     data = fleet(stations=12, days=3, seed=4)
     seen = model.look_at(base_station.build(data, ENERGY))
     own = (seen.frame.keys["timestamp"] == moment(data, 0.6)).to_numpy()

@@ -174,8 +174,11 @@ def test_files_give_the_same_answers_again(bundle: BaseStationBundle) -> None:
     assert a.model_id == b.model_id == bundle.card.model_id
 
 
-def test_the_same_seed_gives_the_same_model(bundle: BaseStationBundle) -> None:
-    assert fit(fleet(stations=24, days=6)).card.model_id == bundle.card.model_id
+def test_the_same_seed_gives_the_same_model(
+    small_fleet: Telemetry, small_fleet_bundle: BaseStationBundle
+) -> None:
+    """Whichever process fitted it first."""
+    assert fit(small_fleet).card.model_id == small_fleet_bundle.card.model_id
 
 
 def test_zero_energies_are_said_and_not_used(bundle: BaseStationBundle) -> None:

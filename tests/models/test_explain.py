@@ -8,7 +8,9 @@ import pytest
 
 from features.data_centre import ANCHOR
 from features.frame import FeatureFrame
+from features.telemetry import Telemetry
 from models.base import Learner
+from models.base_station import BaseStationBundle
 from models.baselines import Linear
 from models.contribution import contributions, family_of, usual_values
 from models.explain import Explanation, Reason, explain_stations, largest_deviations
@@ -17,9 +19,6 @@ from models.gbm import Gbm, GbmParameters, LinearPlusGbm
 from models.grey_box import GreyBox
 from models.learners import Anchored, MeanOf
 from models.load_gap import LoadGap
-from models.station_power import StationModel
-from tests.base_station_fleet import fleet
-from training.base_station import fit
 
 N = 600
 RNG = np.random.default_rng(8)
@@ -140,12 +139,10 @@ def test_the_most_unusual_rows_are_chosen() -> None:
     assert len(largest_deviations(measured, np.full(6, np.nan), np.ones(6), 3)) == 0
 
 
-def test_reasons_of_stations_add_up() -> None:
-    telemetry = fleet(stations=12, days=4)
-    bundle = fit(telemetry)
-    (quantity,) = bundle.models
-    model: StationModel = bundle.models[quantity]
-    frame, _ = bundle.features(telemetry, quantity)
+def test_reasons_of_stations_add_up(small_fleet: Telemetry, small_fleet_bundle: BaseStationBundle) -> None:
+    (quantity,) = small_fleet_bundle.models
+    model = small_fleet_bundle.models[quantity]
+    frame, _ = small_fleet_bundle.features(small_fleet, quantity)
     seen, prediction = model.look_at(frame), model.predict(frame)
     rows = np.arange(0, len(frame), 50)
     told = explain_stations(model, seen, prediction.point, rows, "estimate")

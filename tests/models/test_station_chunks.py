@@ -15,14 +15,6 @@ from models import base_station
 from models.base_station import BaseStationBundle
 from models.station_chunks import some_stations, station_chunks
 from tests.base_station_fleet import fleet
-from training.fit import fit_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle() -> BaseStationBundle:
-    fitted = fit_bundle(fleet(stations=12, days=3))
-    assert isinstance(fitted, BaseStationBundle)
-    return fitted
 
 
 @settings(max_examples=20, deadline=None)
@@ -65,10 +57,10 @@ def test_some_stations_are_spread_over_the_list() -> None:
 
 @pytest.mark.parametrize("task", ["estimate", "forecast"])
 def test_predictions_and_findings_do_not_depend_on_the_pieces(
-    bundle: BaseStationBundle, task: str, monkeypatch: pytest.MonkeyPatch
+    small_fleet_bundle: BaseStationBundle, task: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = doubtful(fleet(stations=12, days=3, seed=8))
-    whole, said = bundle.predict(data, task)  # type: ignore[arg-type]
+    whole, said = small_fleet_bundle.predict(data, task)  # type: ignore[arg-type]
     assert {i.code for i in said} >= {
         "D-STATION-ENERGY-ZERO", "D-STATION-NO-LOAD", "D-STATION-UNSEEN", "D-STATION-DOMAIN",
     }  # fmt: skip
@@ -80,7 +72,7 @@ def test_predictions_and_findings_do_not_depend_on_the_pieces(
             yield piece
 
     monkeypatch.setattr(base_station, "station_chunks", small)
-    parts, told = bundle.predict(data, task)  # type: ignore[arg-type]
+    parts, told = small_fleet_bundle.predict(data, task)  # type: ignore[arg-type]
     assert len(pieces) > 4
     # sums over other shapes may differ in their last bits
     pd.testing.assert_frame_equal(parts[0].to_frame(), whole[0].to_frame(), rtol=1e-12)

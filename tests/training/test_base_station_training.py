@@ -181,14 +181,14 @@ def test_too_little_data_cannot_be_backtested() -> None:
 
 def test_the_card_tells_coverage_errors_and_clock() -> None:
     calls: list[tuple[str, float]] = []
-    data = fleet(stations=12, days=6, load_clock_ahead=1)
+    data = fleet(stations=9, days=5, load_clock_ahead=1)
     bundle = fit(data, progress=lambda what, share: calls.append((what, share)))
     entry = bundle.card.quantities[Q]
     assert entry["load_clock_offset_intervals"] == 1
     assert entry["nominal_coverage"] == 0.9
     assert set(entry["measured_coverage"]) >= {"around", "past", "prior"}  # type: ignore[call-overload]
     assert bundle.card.model_id.startswith("base-station-")
-    assert bundle.card.sites == tuple(f"S{i:02d}" for i in range(12))
+    assert bundle.card.sites == tuple(f"S{i:02d}" for i in range(9))
     shares = [share for _, share in calls]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from features.frame import FeatureFrame
+from features.telemetry import Telemetry
+from models.base_station import BaseStationBundle
 from models.gbm import Gbm, GbmParameters
-from tests.base_station_fleet import fleet
 from training.cluster import ClusterTrainer, fit_gbm, on_cluster
 from training.fit import fit_bundle
 
@@ -129,9 +130,14 @@ def test_small_fits_stay_here_and_the_engine_is_put_back(
     assert capsys.readouterr().out == ""  # stdout is for data
 
 
-def test_a_fleet_is_trained_by_the_cluster(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fleet_is_trained_by_the_cluster(
+    client: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    small_fleet: Telemetry,
+    small_fleet_bundle: BaseStationBundle,
+) -> None:
     """The whole of ``train`` with its two threads, and a model that is as good."""
-    monkeypatch.setattr("training.fit.on_cluster", lambda one: on_cluster(one, least_rows=2500))
+    monkeypatch.setattr("training.fit.on_cluster", lambda one: on_cluster(one, least_rows=1500))
     fits: list[int] = []
     original = ClusterTrainer.__call__
 
@@ -141,8 +147,8 @@ def test_a_fleet_is_trained_by_the_cluster(client: Any, monkeypatch: pytest.Monk
         return booster
 
     monkeypatch.setattr(ClusterTrainer, "__call__", counted)
-    data = fleet(stations=12, days=6)
-    here, there = (fit_bundle(data, client=one) for one in (None, client))
+    there = fit_bundle(small_fleet, client=client)
     assert max(fits) > 0
-    told = [b.card.quantities["station_energy_rel"]["held_out"]["around"]["wmape"] for b in (here, there)]  # type: ignore[index]
+    both = (small_fleet_bundle, there)
+    told = [b.card.quantities["station_energy_rel"]["held_out"]["around"]["wmape"] for b in both]  # type: ignore[index]
     assert told[1] < 1.15 * told[0]

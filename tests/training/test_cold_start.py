@@ -70,9 +70,8 @@ def test_more_days_err_less_and_the_mean_of_the_days_errs_more(dc_year: Telemetr
     assert one < 0.5 * wmape(truth, np.full(len(truth), np.nanmean(days)))
 
 
-def test_months_give_a_model_of_its_own(dc_summer: Telemetry) -> None:
-    bundle = fit_bundle(dc_summer, target=TARGET)
-    about = bundle.card.quantities[f"{TARGET}-estimate"]
+def test_months_give_a_model_of_its_own(dc_summer_bundle: DataCentreBundle) -> None:
+    about = dc_summer_bundle.card.quantities[f"{TARGET}-estimate"]
     assert about["tier"] == "full"
     assert about["days"] is None
 

@@ -34,10 +34,8 @@ def tested(dc_year: Telemetry) -> Backtest:
 
 
 @pytest.fixture(scope="module")
-def bundle(dc_summer: Telemetry) -> DataCentreBundle:
-    fitted = fit_bundle(dc_summer, target=TARGET)
-    assert isinstance(fitted, DataCentreBundle)
-    return fitted
+def bundle(dc_summer_bundle: DataCentreBundle) -> DataCentreBundle:
+    return dc_summer_bundle
 
 
 # -- backtest ----------------------------------------------------------------------------------------
@@ -115,30 +113,31 @@ def test_held_back_rows_are_the_newest_and_unseen(
     """Poisoning the newest 30 % of the target changes neither choice nor fit."""
     choices: list[Choice] = []
     original = judge.choose
+    dc_weeks = dc_summer.between(dc_summer.span[0], dc_summer.span[0] + pd.Timedelta(weeks=6))
 
     def watched(*args: object, **named: object) -> Choice:
         choices.append(original(*args, **named))  # type: ignore[arg-type]
         return choices[-1]
 
     monkeypatch.setattr(judge, "choose", watched)
-    recipe = recipe_for(dc_summer, TARGET, "estimate")
+    recipe = recipe_for(dc_weeks, TARGET, "estimate")
     monkeypatch.setattr(judge, "LEAST_WEEKS", 99)  # the newest rows only, and one problem
     monkeypatch.setattr(judge, "_problems", lambda *_: {"estimate": recipe})
-    clean, _ = judge.judged(dc_summer, TARGET, "estimate", 0)
-    frame = dc_summer.frame.copy()
-    start, end = dc_summer.span
-    cut = start + 0.7 * (end - dc_summer.interval - start)
+    clean, _ = judge.judged(dc_weeks, TARGET, "estimate", 0)
+    frame = dc_weeks.frame.copy()
+    start, end = dc_weeks.span
+    cut = start + 0.7 * (end - dc_weeks.interval - start)
     newest = frame["timestamp"] >= cut
     assert 0.28 < newest.mean() < 0.32
     frame.loc[newest, TARGET] = 9e5
-    poisoned, _ = judge.judged(replace(dc_summer, frame=frame), TARGET, "estimate", 0)
+    poisoned, _ = judge.judged(replace(dc_weeks, frame=frame), TARGET, "estimate", 0)
     first, second = choices[0], choices[len(choices) // 2]
     assert first.name == second.name
     assert first.errors == second.errors
     assert np.array_equal(first.residuals.predicted, second.residuals.predicted, equal_nan=True)
     assert np.array_equal(first.residuals.truth, second.residuals.truth)
     assert poisoned[0]["mae"] > 100 * clean[0]["mae"]  # so the poison was really in the test rows
-    assert len(build(dc_summer, recipe)) == len(frame)
+    assert len(build(dc_weeks, recipe)) == len(frame)
 
 
 def test_held_out_errors_of_the_card_are_of_unseen_rows(

@@ -101,23 +101,38 @@ def test_nothing_to_compare_is_said() -> None:
     assert caught.value.code == "E-GATE-ROWS"
 
 
+@pytest.fixture(scope="module")
+def dc_weeks(dc_summer: Telemetry) -> Telemetry:
+    """Six weeks: enough for every model of its own to pass the gate."""
+    return dc_summer.between(dc_summer.span[0], dc_summer.span[0] + pd.Timedelta(weeks=6))
+
+
 # -- training ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("seed", [0, 1])
-def test_shuffled_labels_are_refused(dc_summer: Telemetry, seed: int) -> None:
+def test_shuffled_labels_are_refused(dc_weeks: Telemetry, seed: int) -> None:
     with pytest.raises(InsufficientDataError) as caught:
-        fit_bundle(shuffled(dc_summer, TARGET, seed), target=TARGET)
+        fit_bundle(shuffled(dc_weeks, TARGET, seed), target=TARGET)
     assert caught.value.code == "E-TRAIN-GATE"
     assert caught.value.exit_code == 3
     assert TARGET in caught.value.what
 
 
-def test_only_what_was_shuffled_is_refused(dc_summer: Telemetry) -> None:
-    bundle = fit_bundle(shuffled(dc_summer, TARGET, 2))
+def test_only_what_was_shuffled_is_refused(dc_weeks: Telemetry) -> None:
+    bundle = fit_bundle(shuffled(dc_weeks, TARGET, 2))
     assert isinstance(bundle, DataCentreBundle)
     stored = set(bundle.card.quantities)
     assert {"it_power_kw-forecast", "cooling_power_kw-estimate"} <= stored
     assert not {n for n in stored if n.startswith((TARGET, "pue"))}  # PUE is a quotient of it
     assert any(TARGET in note for note in bundle.card.notes)
+
+
+@pytest.fixture(scope="module")
+def yesterday() -> tuple[Telemetry, DataCentreBundle]:
+    """An export on which yesterday wins, and what is stored of it."""
+    telemetry = yesterday_wins()
+    bundle = fit_bundle(telemetry, target=TARGET)
+    assert isinstance(bundle, DataCentreBundle)
+    return telemetry, bundle
 
 
 def yesterday_wins() -> Telemetry:
@@ -140,9 +155,10 @@ def yesterday_wins() -> Telemetry:
     return Telemetry(frame, pd.Timedelta("1h"), "data-centre", TimeZone("UTC", assumed=False))
 
 
-def test_a_forecast_that_yesterday_beats_is_a_fallback(tmp_path: Path) -> None:
-    telemetry = yesterday_wins()
-    bundle = fit_bundle(telemetry, target=TARGET)
+def test_a_forecast_that_yesterday_beats_is_a_fallback(
+    yesterday: tuple[Telemetry, DataCentreBundle], tmp_path: Path
+) -> None:
+    telemetry, bundle = yesterday
     card = save_bundle(bundle, tmp_path / "m")
     about = card.quantities[f"{TARGET}-forecast"]
     assert (about["tier"], about["model"]) == ("fallback", "same hour yesterday")
@@ -158,10 +174,10 @@ def test_a_forecast_that_yesterday_beats_is_a_fallback(tmp_path: Path) -> None:
     assert (width > 0).all()
 
 
-def test_a_fallback_asks_the_other_past_value_where_its_own_is_missing() -> None:
-    telemetry = yesterday_wins()
-    bundle = fit_bundle(telemetry, target=TARGET)
-    assert isinstance(bundle, DataCentreBundle)
+def test_a_fallback_asks_the_other_past_value_where_its_own_is_missing(
+    yesterday: tuple[Telemetry, DataCentreBundle],
+) -> None:
+    telemetry, bundle = yesterday
     assert isinstance(bundle.sites["swap"].quantities[f"{TARGET}-forecast"].model, Fallback)
     frame = telemetry.frame.copy()
     frame.loc[len(frame) - 24, TARGET] = np.nan

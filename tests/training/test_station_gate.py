@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from features.errors import InsufficientDataError
 from features.telemetry import Telemetry
-from tests.base_station_fleet import fleet
+from models.base_station import BaseStationBundle
 from training.base_station import fit
 from training.station_gate import LEAST_HOURS, judge_stations, other_hours_median
 
@@ -30,19 +30,20 @@ def shuffled(telemetry: Telemetry, *, within: bool) -> Telemetry:
 
 
 @pytest.mark.parametrize("within", [False, True])
-def test_shuffled_energies_are_refused(within: bool) -> None:
+def test_shuffled_energies_are_refused(small_fleet: Telemetry, within: bool) -> None:
     with pytest.raises(InsufficientDataError) as caught:
-        fit(shuffled(fleet(), within=within))
+        fit(shuffled(small_fleet, within=within))
     assert caught.value.code == "E-TRAIN-GATE"
     assert ENERGY in caught.value.what
 
 
-def test_genuine_energies_are_stored_with_what_the_gate_saw() -> None:
-    bundle = fit(fleet())
-    gate = bundle.card.quantities[ENERGY]["gate"]
+def test_genuine_energies_are_stored_with_what_the_gate_saw(small_fleet_bundle: BaseStationBundle) -> None:
+    """Of the fleet whose shuffled energies are refused."""
+    card = small_fleet_bundle.card
+    gate = card.quantities[ENERGY]["gate"]
     assert gate["stored"] == "model"  # type: ignore[index]
     assert gate["skill_metered"] > 0.5  # type: ignore[index]
-    assert any("usual energy" in note for note in bundle.card.notes)
+    assert any("usual energy" in note for note in card.notes)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(-5, 5)), min_size=1, max_size=60))

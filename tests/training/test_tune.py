@@ -138,7 +138,7 @@ def test_blocks_are_weeks_where_there_are_enough() -> None:
 
 # -- stations ----------------------------------------------------------------------------------------
 def test_tuning_stations_confirms_on_stations_left_out() -> None:
-    frame = build_stations(fleet(stations=15, days=2), "station_energy_rel")
+    frame = build_stations(fleet(stations=15, days=1), "station_energy_rel")
     poor = PARAMETERS.with_(rounds=50, learning_rate=0.01)
     tuned = tune_stations(frame, SearchPlan(2, seed=0), poor)
     assert tuned.found is not None
