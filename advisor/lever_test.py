@@ -51,6 +51,8 @@ class LeverTest:
     Parameters
     ----------
     site_id : str
+    first : str
+        First day, local.
     schedule : pandas.DataFrame
         ``timestamp`` (UTC), ``unit_id``, ``lever``, ``current``, ``recommended`` [degC]: one row per step and
         lever of the test weeks; outside them nothing changes.
@@ -68,6 +70,7 @@ class LeverTest:
     """
 
     site_id: str
+    first: str
     schedule: pd.DataFrame
     levels: dict[str, tuple[float, ...]]
     weeks: int
@@ -82,7 +85,6 @@ class LeverTest:
 
     def sentence(self) -> str:
         """Say what is done, when and for how long."""
-        first = self.schedule["timestamp"].min()
         settings = (
             say("{lever} at {levels} °C", lever=n, levels=", ".join(f"{v:g}" for v in values))
             for n, values in self.levels.items()
@@ -91,7 +93,7 @@ class LeverTest:
             "Test: {settings}, a day each in mixed order, in {weeks} single weeks of the year from {first}",
             settings=Message.joined("; ", settings),
             weeks=self.weeks,
-            first=first.date().isoformat(),
+            first=self.first,
         )
 
     def reasons(self) -> tuple[str, ...]:
@@ -142,7 +144,7 @@ class LeverTest:
             "block_hours": BLOCK_HOURS,
             "detectable_pct": self.detectable_pct,
             "cost_pct_at_most": self.cost_pct,
-            "first": self.schedule["timestamp"].min().isoformat(),
+            "first": self.first,
             "stop": self.stop,
         }
 
@@ -203,9 +205,11 @@ def plan_test(
         )[np.repeat(tested, per_day)]
         for k, name in enumerate(levels)
     ]
+    schedule = pd.concat(table, ignore_index=True)
     return LeverTest(
         site.id,
-        pd.concat(table, ignore_index=True),
+        schedule["timestamp"].min().tz_convert(zone.tzinfo()).date().isoformat(),
+        schedule,
         levels,
         int(tested.sum()) // 7,
         detectable,

@@ -177,6 +177,12 @@ def headline(advice: Advice) -> str:
         return say(
             "{count:,} actions would save {saving} for the same work.", count=len(supported), saving=saved
         )
+    if advice.test is not None:
+        return say(
+            "No change is recommended yet: {why_not} A test that would tell is planned from {first}.",
+            why_not=why_not(advice),
+            first=advice.test.first,
+        )
     return say("No change is recommended: {why_not}", why_not=why_not(advice))
 
 

@@ -60,6 +60,7 @@ def test_it_begins_after_the_export_on_a_local_monday(planned: LeverTest) -> Non
     local = planned.schedule["timestamp"].dt.tz_convert("Etc/GMT-8")
     assert planned.schedule["timestamp"].min() >= pd.Timestamp("2026-01-01", tz="UTC")
     assert (local.dt.normalize().drop_duplicates().dt.day_of_week.value_counts() == planned.weeks).all()
+    assert planned.first == local.min().date().isoformat()
     assert planned.weeks * 168 == len(wide(planned)) == planned.hours
 
 
