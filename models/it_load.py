@@ -25,7 +25,7 @@ from models.baselines import check_hash
 from models.block_ridge import BlockRidge, fit_block_ridge
 from models.gbm import GbmParameters, LinearPlusGbm
 from models.lever_basis import LeverBasis
-from models.site_response import ALPHAS, ItResponse, fit_it_response
+from models.site_response import ALPHAS, LEVERS_HARDER, ItResponse, fit_it_response
 
 IntArray = npt.NDArray[np.int64]
 KNOT = pd.Timedelta(days=28)
@@ -100,7 +100,7 @@ class ItLoad:
     def _learn_departures(self, known: FeatureFrame, weeks: IntArray) -> None:
         """Learn what set-points and weather make of every plant temperature and flow, and the usual rest."""
         surface, whole = self._surface(known)
-        penalty = self._known_basis().surface_penalty(_operation_rows(known))
+        penalty = self._known_basis().surface_penalty(_operation_rows(known), LEVERS_HARDER[1])
         self.expected, self.believed = {}, {}
         for name in (n for n in PLANT if n in known.X):
             values = known.X[name].to_numpy()
@@ -206,10 +206,7 @@ class ItLoad:
         """Rebuild from `to_parts`."""
         model = cls(about["name"])
         model.hash = about["hash"]
-        fields: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in about["basis"].items()
-        }
-        model.basis = LeverBasis(**fields)
+        model.basis = LeverBasis.from_dict(about["basis"])
         if about["response"]:
             fit = BlockRidge.from_dict(about["response"]["fit"])
             model.response = ItResponse(fit, about["response"]["rho"])

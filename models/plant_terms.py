@@ -18,7 +18,6 @@ import pandas as pd
 
 from features.data_centre import LEVERS, LOADS, PLANT, WET_BULBS
 from features.frame import FloatArray
-from models.lever_basis import LEVER_PENALTY
 
 SINKS = ("condenser_water_temp_c", *WET_BULBS, "outdoor_dry_bulb_c")
 """Where heat goes [degC]: towers and economisers have kinks along these."""
@@ -27,6 +26,8 @@ WATER = ("chilled_water_supply_temp_c", "chilled_water_set_point_c")
 FINE, COARSE = 16, 10
 """Knots of a weather spline, and of one that is multiplied with a state."""
 LIFT_KNOTS = 8
+LEVER_PENALTY = 300.0
+"""How much harder a set-point's effect is shrunk than weather's [1]."""
 LEAST_RISE_K = 1.0
 """Least rise from supply to room air that an air flow is derived from [K]."""
 
