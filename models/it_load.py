@@ -79,7 +79,8 @@ class ItLoad:
         self.hash = frame.hash
         operation = _operation(known, known.target())
         grid = np.isfinite(operation.it_kw) & _complete(operation)
-        self.basis = LeverBasis.learn(operation, grid)
+        # plant temperatures are what tells of the coil here: no guess at it from the set-points
+        self.basis = replace(LeverBasis.learn(operation, grid), warm_knots_k=())
         seed = self.correction.trees.parameters.seed
         try:
             self.response = _without_draws(fit_it_response(operation, grid, self.basis, seed))

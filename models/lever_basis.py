@@ -33,7 +33,7 @@ class LeverBasis:
     dry_knots_c, wet_knots_c : tuple of float
         Knots of the weather splines [degC].
     warm_knots_k : tuple of tuple of float
-        Per lever after the air lever: knots of its distance from the air lever [K].
+        Per lever after the air lever: knots of its distance from the air lever [K]; empty: left out.
     guide : InletGuide or None
         The air that servers get; None where no sensor follows the air lever.
     """
@@ -169,7 +169,7 @@ class LeverBasis:
         # a coil needs water colder than its air: where it lacks, pumps and fans run away
         warmer = [
             _hinges((operation.levers[n] - air) / 10.0, np.asarray(knots) / 10.0)
-            for n, knots in zip(self.levers[1:], self.warm_knots_k, strict=True)
+            for n, knots in zip(self.levers[1:], self.warm_knots_k, strict=bool(self.warm_knots_k))
         ]
         coil = (
             [(_products(np.column_stack([ones, load]), np.hstack(warmer)), LEVER_PENALTY)] if warmer else []
