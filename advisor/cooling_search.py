@@ -239,12 +239,30 @@ def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
         return 0.0 if pair == current and search.kept(pair) else over_all(pair)
 
     overall = _refine(max([current, *coarse], key=against_current), grids, against_current)
+    overall = _without_idle_moves(search, overall)
     if search.capped and search.cap is not None:  # a cap holds over the window, not in each of its months
         return [overall] * search.n_months
     return [
         _month_pair(search, overall, month, coarse, grids) if counts[month] >= MONTH_ROWS / 3 else overall
         for month in range(search.n_months)
     ]
+
+
+def _without_idle_moves(search: Search, best: Pair) -> Pair:
+    """Return the pair with every lever back in its place whose move gains less than its doubt.
+
+    The best of many estimates moves what does not matter too, and wins by chance.
+    """
+    share = search.counts / search.counts.sum()
+    for k, now in enumerate(search.current()):
+        back = (*best[:k], now, *best[k + 1 :])
+        if back == best or not search.kept(back):
+            continue
+        here, there = search.outcome(best), search.outcome(back)
+        gain = share @ (here.mean_kw - there.mean_kw)
+        if gain <= float((share @ (here.draws_kw - there.draws_kw)).std(ddof=1)):
+            best = back
+    return best
 
 
 def _month_pair(
