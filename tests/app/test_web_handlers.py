@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,9 @@ def ask(
             server.stop()
             await server.close_all_connections()
 
-    return asyncio.run(run())
+    # in a thread of its own: a browser of other tests keeps a loop running in the main one
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(run())).result()
 
 
 def held(uploads: Path) -> list[str]:
