@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from advisor.plan import Advice
 from advisor.site import LeverRange, Limits, Site
 from features.reading import read_paths
 from features.telemetry import Telemetry
@@ -70,3 +71,10 @@ def evaluated(
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
         return json.loads(done.stdout), pd.read_csv(result)
+
+
+def schedule_of(advice: Advice) -> pd.DataFrame:
+    """Return the plan as the plant reads it: a column per lever, local standard time."""
+    plan = advice.plan_table
+    hour = pd.to_datetime(plan["local_timestamp"].str.slice(0, 19))
+    return plan.assign(timestamp=hour).pivot_table(index="timestamp", columns="lever", values="recommended")

@@ -4,7 +4,8 @@
 
 Every export of ``shared/plant/exports`` (or those named) is read, learned and advised as a user's would be,
 for the whole year against 24 / 7 degC. ``plant.py evaluate`` then simulates plan and baseline with the
-interpreter ``--python``, one that has pandas and pyenergyplus-lbnl. ``--seed`` other than 1 gives other work
+interpreter ``--python`` (this one, if not given), one that has pandas and pyenergyplus-lbnl: the project's
+extra ``closed-loop``. ``--seed`` other than 1 gives other work
 in the same weather. Writes ``results/closed_loop.md``; prints the table alone where exports are named.
 """
 
@@ -28,7 +29,7 @@ from advisor.plan import Advice
 from features.reading import read_paths
 from features.telemetry import Telemetry
 from tests.benchmarks.backtests import markdown
-from tests.plant_exports import EXPORTS, evaluated, model_and_weather, read_export, site_of
+from tests.plant_exports import EXPORTS, evaluated, model_and_weather, read_export, schedule_of, site_of
 from training.fit import fit_bundle
 
 RESULTS = Path(__file__).parent / "results" / "closed_loop.md"
@@ -40,7 +41,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("exports", nargs="*", metavar="EXPORT")
-    parser.add_argument("--python", required=True, help="interpreter that has pandas and pyenergyplus-lbnl")
+    parser.add_argument(
+        "--python", default=sys.executable, help="interpreter with pandas and pyenergyplus-lbnl"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the plant's work")
     args = parser.parse_args()
     names = args.exports or sorted(path.stem for path in EXPORTS.glob("*.csv"))
@@ -127,13 +130,6 @@ def in_words(advice: Advice) -> str:
             f"{lever}: " + ", ".join(f"{value:g} ({100 * part:.0f} %)" for value, part in share.items())
         )
     return "; ".join(said)
-
-
-def schedule_of(advice: Advice) -> pd.DataFrame:
-    """Return the plan as the plant reads it: a column per lever, local standard time."""
-    plan = advice.plan_table
-    hour = pd.to_datetime(plan["local_timestamp"].str.slice(0, 19))
-    return plan.assign(timestamp=hour).pivot_table(index="timestamp", columns="lever", values="recommended")
 
 
 if __name__ == "__main__":
