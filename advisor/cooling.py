@@ -14,6 +14,7 @@ import pandas as pd
 
 from advisor.cooling_search import UNTRIED, Pair, Search, best_pairs, neighbours
 from advisor.plan import Plan, Problem, SolverReport
+from advisor.reset import Days, best_reset
 from features.frame import FloatArray
 from features.message import say
 from features.operation import Operation
@@ -69,16 +70,24 @@ def propose(
     search = Search(response, thin, operation, problem, _months(thin.stamps, steps, zone), int(label[-1]) + 1)
     best = best_pairs(search, operation.levers)
     said = _cap(search, best, operation.levers, len(steps) * operation.hours)
-    chosen = {
-        name: np.array([best[m][k] for m in range(len(best))])[label] for k, name in enumerate(search.levers)
-    }
+    days = Days.of(operation, steps, zone)
+    reset = best_reset(search, days, best)
+    chosen = (
+        _constants(search, days, best, steps, label)
+        if reset is None
+        else reset.schedule(days, steps, search.levers)
+    )
     share = search.counts / search.counts.sum()
     saving = sum(float(search.outcome(p).mean_kw[m] * share[m]) for m, p in enumerate(best) if share[m] > 0)
+    if reset is not None:
+        saving = float(share @ search.outcome_of(reset.schedule(days, thin.stamps, search.levers)).mean_kw)
     base = float(thin.facility_kw.mean())
-    moved = any(p != search.current() for p in best)
+    moved = reset is not None or any(p != search.current() for p in best)
     report = SolverReport(
         "optimal" if moved else "hold",
-        say("exact evaluation on a grid of explored set-points, refined around the best"),
+        say("exact evaluation on a grid of explored set-points, refined around the best")
+        if reset is None
+        else say("rules found by a guided search, each evaluated exactly"),
         time.perf_counter() - began,
         problem.seed,
         0.0,
@@ -101,7 +110,20 @@ def propose(
         (*broken, *said, *blocked),
         _binding(search, best),
         _kept_by_moving(search) if moved else "",
+        {} if reset is None else {n: reset.to_dict(k) for k, n in enumerate(search.levers)},
     )
+
+
+def _constants(
+    search: Search, days: Days, best: list[Pair], steps: pd.DatetimeIndex, month: npt.NDArray[np.int64]
+) -> dict[str, FloatArray]:
+    """Return the constants of the months, moved from one to the next as slowly as by a rule."""
+    day, _ = days.place(steps)
+    of_day = month[np.searchsorted(day, np.arange(len(days)))]
+    return {
+        name: days.ramped(np.array([p[k] for p in best])[of_day], steps)
+        for k, name in enumerate(search.levers)
+    }
 
 
 def _kept_by_moving(search: Search) -> str:

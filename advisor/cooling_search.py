@@ -7,7 +7,7 @@ weeks does not choose; a month leaves the pair of the whole window only for a ga
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 
@@ -48,6 +48,8 @@ class Outcome:
     blocked_by: str = ""
     pue: float = np.nan
     """Of the whole window [1], on the pessimistic side; only where a cap is set."""
+    row_kw: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """Point saving of every row looked at [kW]."""
 
     def holds(self, months: BoolArray) -> bool:
         """Whether every limit holds in the given months."""
@@ -95,24 +97,42 @@ class Search:
         return self.known[pair]
 
     def _evaluate(self, pair: Pair) -> Outcome:
-        if not self._before:
-            self._before = self._state(self.current())
         supported = self._supported(pair)
         if not supported.any():
             nothing = np.zeros(self.n_months)
             return Outcome(nothing, nothing[:, None], supported, UNTRIED)
-        after = self._state(pair)
+        told = self.outcome_of(self._constant(pair))
+        feasible, blocked = told.feasible, told.blocked_by
+        if not self._held(pair):
+            feasible, blocked = np.zeros_like(feasible), NOT_HELD
+        return replace(told, feasible=feasible & supported, blocked_by=blocked)
+
+    def outcome_of(self, set_points: dict[str, FloatArray]) -> Outcome:
+        """Return the saving of a schedule on the window's rows; whether it was ever tried is not judged.
+
+        Parameters
+        ----------
+        set_points : dict
+            Lever -> set-points [degC], shape (rows of the window,).
+        """
+        if not self._before:
+            self._before = self._state(self._constant(self.current()))
+        after = self._state(set_points)
         slope = 1.0 + self.response.chain.slope(self._before["it"])[:, None]
-        it_draws = self._by_month((self._before["it_draws"] - after["it_draws"]) * slope)
-        terms = self._by_month(self._before["terms"] - after["terms"])
+        it_rows = (self._before["it_draws"] - after["it_draws"]) * slope
+        term_rows = self._before["terms"] - after["terms"]
+        it_draws, terms = self._by_month(it_rows), self._by_month(term_rows)
         fit = self.response.overhead.fit
+        rows = it_rows[:, 0] + term_rows / fit.scale @ fit.point
         draws = it_draws[:, 1:] + terms / fit.scale @ fit.draws.T
         mean = it_draws[:, 0] + terms / fit.scale @ fit.point
         feasible, blocked = self._limits(after)
-        if not self._held(pair):
-            feasible, blocked = np.zeros_like(feasible), NOT_HELD
         pue = np.nan if self.cap is None else self._pue(after["it"], mean, draws)
-        return Outcome(mean, draws, feasible & supported, blocked, pue)
+        return Outcome(mean, draws, feasible, blocked, pue, rows)
+
+    def _constant(self, pair: Pair) -> dict[str, FloatArray]:
+        n = len(self.window)
+        return {k: np.full(n, v) for k, v in zip(self.levers, pair, strict=True)}
 
     @property
     def cap(self) -> float | None:
@@ -149,12 +169,19 @@ class Search:
 
     def _supported(self, pair: Pair) -> BoolArray:
         """Whether the site was run near the pair, in the month's weather, for at least a day in all."""
+        return self._tried(pair, self.weather)
+
+    def tried(self, pair: Pair, rows: BoolArray) -> bool:
+        """Whether the site was run near a pair in the weather of some rows, and holds it."""
+        dry = np.quantile(self.window.dry_bulb_c[rows], (0.05, 0.95))
+        return bool(self._tried(pair, dry[None, :])[0]) and self._held(pair)
+
+    def _tried(self, pair: Pair, weather: FloatArray) -> BoolArray:
         near = self.explored.usable
         for name, value in zip(self.levers, pair, strict=True):
             near &= np.abs(self.explored.levers[name] - value) <= SUPPORT_K
         dry = self.explored.dry_bulb_c[near]
-        low, high = self.weather[:, :1], self.weather[:, 1:]
-        hours = ((dry >= low) & (dry <= high)).sum(axis=1) * self.explored.hours
+        hours = ((dry >= weather[:, :1]) & (dry <= weather[:, 1:])).sum(axis=1) * self.explored.hours
         return np.asarray(hours >= SUPPORT_HOURS)
 
     @cached_property
@@ -163,9 +190,8 @@ class Search:
         dry = [self.window.dry_bulb_c[self.months == m] for m in range(self.n_months)]
         return np.array([np.quantile(d, (0.05, 0.95)) if len(d) else (-np.inf, np.inf) for d in dry])
 
-    def _state(self, pair: Pair) -> dict[str, FloatArray]:
-        n = len(self.window)
-        moved = self.window.with_levers({k: np.full(n, v) for k, v in zip(self.levers, pair, strict=True)})
+    def _state(self, set_points: dict[str, FloatArray]) -> dict[str, FloatArray]:
+        moved = self.window.with_levers(set_points)
         basis, it = self.response.basis, self.response.it
         change = it.log_effect(basis, moved) - it.log_effect(basis, self.window)
         draws = it.log_effect_draws(basis, moved) - it.log_effect_draws(basis, self.window)

@@ -185,6 +185,8 @@ class Plan:
         Where infeasible or held: which limits conflict or what is missing, and the cheapest way out.
     binding : dict
         Lever -> the limit that keeps it from going further where that would save more.
+    rules : dict
+        Lever -> `advisor.reset.Reset.to_dict` where it follows weather or load; `said` is its sentence.
     keeps : str
         A limit that the set-points in force break and this plan keeps; then it is commanded whether it
         saves or not.
@@ -197,6 +199,7 @@ class Plan:
     conflicts: tuple[str, ...] = ()
     binding: dict[str, str] = field(default_factory=dict)
     keeps: str = ""
+    rules: dict[str, dict[str, object]] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -267,6 +270,8 @@ class Recommendation:
         Cost to do it [currency] and payback [a]; None: not assessed.
     kind : {"set-point", "sleep", "servers", "pv", "battery", "shift", "test"}
         What is acted on.
+    rule : dict or None
+        Of a set-point that follows weather or load: driver, edges of its stages, set-points, dead band, ramp.
     ride_through : str
         Effect on the time until the inlet limit after a cooling failure; "": none.
     """
@@ -288,6 +293,7 @@ class Recommendation:
     payback_years: float | None = None
     kind: ActionKind = "set-point"
     ride_through: str = ""
+    rule: dict[str, object] | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the entry of ``recommendations.json``."""

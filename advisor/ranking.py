@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from advisor.plan import Interval, Recommendation, Saving, Verdict, VerifiedPlan
+from advisor.reset import rule_in_words
 from features.message import Message, say
 from features.operation import AIR_LEVERS
 from features.schema import SCHEMA
@@ -99,7 +100,11 @@ def _entry(
     return Recommendation(
         id=f"{verified.plan.problem.site_id}:{lever}",
         action=_sentence(
-            NAMES.get(lever, lever), rows, unit, verified.plan.problem.options.get("zone", "unknown")
+            NAMES.get(lever, lever),
+            rows,
+            unit,
+            verified.plan.problem.options.get("zone", "unknown"),
+            verified.plan.rules.get(lever),
         ),
         lever=lever,
         measures=measures,
@@ -113,6 +118,7 @@ def _entry(
         rollback_trigger=_rollback(verified),
         expiry=EXPIRY,
         ride_through=_ride_through(lever, rows),
+        rule=verified.plan.rules.get(lever),
     )
 
 
@@ -128,10 +134,20 @@ def _ride_through(lever: str, rows: pd.DataFrame) -> str:
     )
 
 
-def _sentence(name: str, rows: pd.DataFrame, unit: str, zone: object) -> str:
-    """Say from where to where, by month where it differs."""
+def _sentence(
+    name: str, rows: pd.DataFrame, unit: str, zone: object, rule: dict[str, object] | None = None
+) -> str:
+    """Say from where to where, by rule or by month where it differs."""
     current = rows["current"].iloc[0]
     values = rows["recommended"].to_numpy()
+    if rule is not None:
+        return say(
+            "Let the {name} follow a table instead of {current:g} {unit}: {rule}",
+            name=name,
+            current=current,
+            unit=unit,
+            rule=rule_in_words(rule),
+        )
     if len(np.unique(values)) == 1:
         return say(
             "Set the {name} from {current:g} {unit} to {value:g} {unit}",
@@ -141,7 +157,8 @@ def _sentence(name: str, rows: pd.DataFrame, unit: str, zone: object) -> str:
             value=values[0],
         )
     local = pd.DatetimeIndex(rows["timestamp"]).tz_convert(TimeZone(str(zone)).tzinfo())
-    steps = pd.Series(values, index=local.strftime("%Y-%m")).groupby(level=0).first()
+    # a month's value is the one it settles at: its first hours may still be on their way
+    steps = pd.Series(values, index=local.strftime("%Y-%m")).groupby(level=0).last()
     changed = steps[steps.ne(steps.shift())]
     parts = [
         say("{value:g} {unit} from {month}", value=value, unit=unit, month=month)
