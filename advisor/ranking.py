@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from advisor.plan import Interval, Recommendation, Saving, Verdict, VerifiedPlan
+from advisor.envelope import bound_of
+from advisor.holds import held_rows
+from advisor.plan import INLET_RATE, Interval, Recommendation, Saving, Verdict, VerifiedPlan
 from features.message import Message, say
 from features.operation import AIR_LEVERS
 from features.schema import SCHEMA
@@ -91,15 +93,18 @@ def _entry(
     measures: tuple[str, ...],
     evidence: tuple[str, ...],
 ) -> Recommendation:
-    rows = verified.plan.schedule[verified.plan.schedule["lever"] == lever]
+    schedule, problem = verified.plan.schedule, verified.plan.problem
+    rows = schedule[(schedule["lever"] == lever) & np.isnan(held_rows(schedule, problem.holds))]
     # the plan as a whole may be supported although one of its moves is not
     proven = after.energy_pct is not None and after.energy_pct.lower > 0
     verdict: Verdict = "not proven" if verified.verdict == "supported" and not proven else verified.verdict
     unit = "°C" if SCHEMA[lever].unit == "degC" else SCHEMA[lever].unit
     return Recommendation(
         id=f"{verified.plan.problem.site_id}:{lever}",
-        action=_sentence(
-            NAMES.get(lever, lever), rows, unit, verified.plan.problem.options.get("zone", "unknown")
+        action=_slowly(
+            _sentence(NAMES.get(lever, lever), rows, unit, problem.options.get("zone", "unknown")),
+            float((rows["recommended"] - rows["current"]).iloc[0]),
+            bound_of(problem.limits, INLET_RATE, "max"),
         ),
         lever=lever,
         measures=measures,
@@ -114,6 +119,13 @@ def _entry(
         expiry=EXPIRY,
         ride_through=_ride_through(lever, rows),
     )
+
+
+def _slowly(sentence: str, first_move: float, rate: float | None) -> str:
+    """Say how fast the first move may be, where at once is too fast; both in [K], [K/h]."""
+    if rate is None or abs(first_move) <= rate:
+        return sentence
+    return say("{action}, by at most {rate:g} K per hour", action=sentence, rate=rate)
 
 
 def _ride_through(lever: str, rows: pd.DataFrame) -> str:
@@ -141,7 +153,7 @@ def _sentence(name: str, rows: pd.DataFrame, unit: str, zone: object) -> str:
             value=values[0],
         )
     local = pd.DatetimeIndex(rows["timestamp"]).tz_convert(TimeZone(str(zone)).tzinfo())
-    steps = pd.Series(values, index=local.strftime("%Y-%m")).groupby(level=0).first()
+    steps = pd.Series(values, index=local.strftime("%Y-%m")).groupby(level=0).agg(_most_often)
     changed = steps[steps.ne(steps.shift())]
     parts = [
         say("{value:g} {unit} from {month}", value=value, unit=unit, month=month)
@@ -154,6 +166,11 @@ def _sentence(name: str, rows: pd.DataFrame, unit: str, zone: object) -> str:
         unit=unit,
         steps=Message.joined(", ", parts),
     )
+
+
+def _most_often(values: pd.Series) -> float:
+    """Return a month's set-point: its first hours may still be on their way."""
+    return float(values.mode().iloc[0])
 
 
 def _binding(verified: VerifiedPlan, lever: str, rows: pd.DataFrame) -> str:
@@ -219,6 +236,11 @@ def _reasons(verified: VerifiedPlan) -> tuple[str, ...]:
                 scored=verified.scorer_saving_pct,
             )
         )
+    reasons.extend(
+        say("set-points hold in some hours: {reason}", reason=reason)
+        for reason in dict.fromkeys(h.reason for h in verified.plan.problem.holds)
+    )
+    reasons.extend(say("{name}: {note}", name=c.name, note=c.note) for c in verified.checks if not c.assessed)
     reasons.extend(
         say("check failed: {name} ({note})", name=c.name, note=c.note)
         for c in verified.checks

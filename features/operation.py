@@ -15,7 +15,7 @@ import pandas as pd
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
 from features.message import Message, say
-from features.psychrometrics import wet_bulb
+from features.psychrometrics import dew_point, wet_bulb
 from features.telemetry import Telemetry
 
 AIR_LEVERS = ("zone_set_point_c", "supply_air_set_point_c")
@@ -49,6 +49,8 @@ class Operation:
         0..167, local time.
     hours : float
         Length of a step [h].
+    inlet_dew_point_c : numpy.ndarray or None, shape (n,)
+        Dew point of the air that servers get [degC]; None where no indoor humidity is exported.
     """
 
     site_id: str
@@ -62,6 +64,7 @@ class Operation:
     inlet_c: FloatArray | None
     hour_of_week: npt.NDArray[np.int64]
     hours: float
+    inlet_dew_point_c: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -119,6 +122,7 @@ class Operation:
             cooling_kw=None if self.cooling_kw is None else self.cooling_kw[mask],
             inlet_c=None if self.inlet_c is None else self.inlet_c[mask],
             hour_of_week=self.hour_of_week[mask],
+            inlet_dew_point_c=None if self.inlet_dew_point_c is None else self.inlet_dew_point_c[mask],
         )
 
 
@@ -171,6 +175,7 @@ def operation_of(telemetry: Telemetry, site_id: str, *, without_levers: bool = F
         inlet_c=_values(full, "server_inlet_temp_c") if _has(full, "server_inlet_temp_c") else None,
         hour_of_week=(local.day_of_week.to_numpy() * 24 + local.hour.to_numpy()).astype(np.int64),
         hours=telemetry.hours,
+        inlet_dew_point_c=_inlet_dew_point(full),
     )
 
 
@@ -180,6 +185,15 @@ def _has(series: pd.DataFrame, column: str) -> bool:
 
 def _values(series: pd.DataFrame, column: str) -> FloatArray:
     return series[column].to_numpy(dtype=np.float64)
+
+
+def _inlet_dew_point(full: pd.DataFrame) -> FloatArray | None:
+    """Return the dew point of the room's air [degC]; a humidity sensor is taken to hang at the inlet."""
+    if _has(full, "server_inlet_dew_point_c"):
+        return _values(full, "server_inlet_dew_point_c")
+    if _has(full, "server_inlet_rh_pct") and _has(full, "server_inlet_temp_c"):
+        return dew_point(_values(full, "server_inlet_temp_c"), _values(full, "server_inlet_rh_pct"))
+    return None
 
 
 def _wet_bulb(full: pd.DataFrame) -> FloatArray:
