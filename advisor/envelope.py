@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from advisor.catalogue import EquipmentClass, LimitStandard, load_limits
+from advisor.catalogue import EquipmentClass, LimitStandard, Range, load_limits
 from advisor.plan import INLET_RATE, Limit
 from advisor.site import Site
 from advisor.site_limits import STANDARD
@@ -48,15 +48,15 @@ def limits_of(site: Site, issues: list[DataIssue]) -> tuple[Limit, ...]:
             )
         )
     rate = equipment.max_rate_tape_k_per_h if own.tapes else equipment.max_rate_k_per_h
-    dew, humidity = envelope.dew_point_c, envelope.rh_pct
+    (dew_low, dew_high), (rh_low, rh_high) = _sides(envelope.dew_point_c), _sides(envelope.rh_pct)
     bounds: tuple[tuple[str, Sense, float | None, float | None], ...] = (
         ("server_inlet_temp_c", "max", own.server_inlet_temp_c_max, envelope.dry_bulb_c.upper),
         ("server_inlet_temp_c", "min", own.server_inlet_temp_c_min, envelope.dry_bulb_c.lower),
         (INLET_RATE, "max", own.rate_k_per_h_max, rate),
-        (DEW_POINT, "max", own.server_inlet_dew_point_c_max, dew and dew.upper),
-        (DEW_POINT, "min", None, dew and dew.lower),
-        (HUMIDITY, "max", own.server_inlet_rh_pct_max, humidity and humidity.upper),
-        (HUMIDITY, "min", None, humidity and humidity.lower),
+        (DEW_POINT, "max", own.server_inlet_dew_point_c_max, dew_high),
+        (DEW_POINT, "min", None, dew_low),
+        (HUMIDITY, "max", own.server_inlet_rh_pct_max, rh_high),
+        (HUMIDITY, "min", None, rh_low),
         (WATER_LEVERS[0], "max", own.chilled_water_set_point_c_max, None),
         (WATER_LEVERS[0], "min", own.chilled_water_set_point_c_min, None),
         ("pue", "max", own.pue_max, None),
@@ -67,6 +67,10 @@ def limits_of(site: Site, issues: list[DataIssue]) -> tuple[Limit, ...]:
         for value in [default if declared is None else declared]
         if value is not None
     )
+
+
+def _sides(stated: Range | None) -> tuple[float | None, float | None]:
+    return (None, None) if stated is None else (stated.lower, stated.upper)
 
 
 def _source(standard: LimitStandard, equipment: EquipmentClass, envelope: str) -> str:

@@ -20,6 +20,12 @@ from features.telemetry import Telemetry
 
 AIR_LEVERS = ("zone_set_point_c", "supply_air_set_point_c")
 WATER_LEVERS = ("chilled_water_set_point_c",)
+_REACHED = (
+    "supply_air_temp_c",
+    "chilled_water_supply_temp_c",
+    "chilled_water_return_temp_c",
+    "condenser_water_temp_c",
+)
 TRANSIENT_HOURS = 2.0
 """Time after a move of a lever during which rooms and water are still on their way [h]."""
 
@@ -158,7 +164,7 @@ def operation_of(telemetry: Telemetry, site_id: str, *, without_levers: bool = F
                 missing=Message.joined(", ", missing),
             ),
             site_id,
-            say("export them together with the power meters, at the same interval"),
+            _remedy(series, levers),
         )
     grid = pd.date_range(series.index[0], series.index[-1], freq=telemetry.interval)
     full = series.reindex(grid)
@@ -177,6 +183,21 @@ def operation_of(telemetry: Telemetry, site_id: str, *, without_levers: bool = F
         hours=telemetry.hours,
         inlet_dew_point_c=_inlet_dew_point(full),
     )
+
+
+def _remedy(series: pd.DataFrame, levers: list[str]) -> Message:
+    """Say what to export; a temperature that a plant reached is none that somebody set."""
+    asked = say("export them together with the power meters, at the same interval")
+    states = [n for n in _REACHED if _has(series, n)]
+    if levers or not states:
+        return asked
+    told = say(
+        "{columns} tells what the plant reached, not what was set: where it cannot hold its set-point the "
+        "two differ, and a warmer reading may be the consequence of more heat; export the set-points, or "
+        "name them in mapping.toml",
+        columns=Message.joined(", ", states),
+    )
+    return Message.joined("; ", (asked, told))
 
 
 def _has(series: pd.DataFrame, column: str) -> bool:
