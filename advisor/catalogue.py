@@ -55,13 +55,15 @@ class Envelope(Strict):
 class EquipmentClass(Strict):
     """One equipment class of a thermal guideline.
 
-    ``max_rate_k_per_h`` [K/h] is the fastest change of the inlet temperature.
+    ``max_rate_k_per_h`` [K/h] is the fastest change of the inlet temperature, ``max_rate_tape_k_per_h``
+    [K/h] where tape drives stand.
     """
 
     id: Text
     recommended: Envelope
     allowable: Envelope
     max_rate_k_per_h: Annotated[float, Field(gt=0)] | None = None
+    max_rate_tape_k_per_h: Annotated[float, Field(gt=0)] | None = None
 
 
 class LimitStandard(Strict):

@@ -13,8 +13,9 @@ from advisor.catalogue import Measure, measures_for
 from advisor.combine import MOST_ACTIONS
 from advisor.cooling import propose, proposed_saving_pct
 from advisor.data_centre_case import Case, case_of
+from advisor.holds import kept_in_hours
 from advisor.lever_test import plan_test
-from advisor.plan import Advice, Recommendation, Saving, VerifiedPlan
+from advisor.plan import Advice, Plan, Recommendation, Saving, VerifiedPlan
 from advisor.plan_table import advice_provenance, plan_table
 from advisor.ranking import recommend
 from advisor.site import Site
@@ -48,6 +49,7 @@ def advise_data_centre(
     moved = case.operation.only_levers(case.what_if.levers) if case.what_if.levers else case.operation
     proposer = None if case.why_not else case.what_if.proposer
     plan = propose(proposer, moved, case.start, case.end, case.problem, why_not=case.why_not)
+    plan = _with_holds(plan, case, moved)
     tell(say("verifying"), 0.6)
     scorer = case.what_if.scorer
     verified = verify_set_points(plan, scorer, case.operation, case.site, case.pv_kw)
@@ -67,6 +69,15 @@ def advise_data_centre(
     advice = _with_test(advice, case, telemetry, known)
     tell(say("done"), 1.0)
     return advice
+
+
+def _with_holds(plan: Plan, case: Case, moved: Operation) -> Plan:
+    """Return the plan as hours allow that are not its own, with what is still saved."""
+    held = kept_in_hours(plan, case.operation.hours)
+    if held is plan or case.what_if.proposer is None or not plan.objective:
+        return held
+    saving = proposed_saving_pct(case.what_if.proposer, moved, held.schedule)
+    return replace(held, objective={"saving_pct": saving})
 
 
 def _with_test(advice: Advice, case: Case, telemetry: Telemetry, known: dict[str, tuple[str, ...]]) -> Advice:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from advisor.catalogue import load_limits
+from advisor.envelope import limits_of, permitted
+from advisor.holds import holds_of
 from advisor.plan import Limit, Problem
 from advisor.site import LeverRange, Site
 from features.errors import ModelError, UsageError
@@ -20,7 +20,6 @@ from features.telemetry import Telemetry
 from models.bundle import Bundle
 from models.data_centre import DataCentreBundle, WhatIf
 
-STANDARD, STANDARD_CLASS = "ashrae-tc99-2021", "A1"
 OUTSIDE_K = 0.5
 """A declared set-point this far outside what was explored has no baseline [K]."""
 
@@ -70,17 +69,20 @@ def case_of(
     )
     declared = _complete(site, site_id, operation, issues)
     start, end = _window(telemetry, operation, *window)
+    limits, inside = limits_of(declared, issues), operation.between(start, end)
+    current = {n: declared.current[n] for n in operation.levers}
     problem = Problem(
         site_id=declared.id if site else site_id,
         start=start.isoformat(),
         end=end.isoformat(),
-        current={n: declared.current[n] for n in operation.levers},
-        candidates=_candidates(operation, what_if, declared),
-        limits=_limits(declared, issues),
+        current=current,
+        candidates=_candidates(operation, what_if, declared, limits, inside),
+        limits=limits,
         model_id=bundle.card.model_id,
         data_hash=telemetry.content_hash(),
         seed=seed,
         options={"sensor_error_k": declared.limits.sensor_error_k, "zone": telemetry.zone.name},
+        holds=holds_of(declared, inside, current, telemetry.zone),
     )
     series = telemetry.site_series(site_id)
     pv = series["pv_power_kw"].reindex(operation.stamps).to_numpy() if "pv_power_kw" in series else None
@@ -182,47 +184,9 @@ def _usual(set_points: FloatArray) -> float:
     return float(values[near == near.mode().iloc[0]].median())
 
 
-def _limits(site: Site, issues: list[DataIssue]) -> tuple[Limit, ...]:
-    standard = next(s for s in load_limits() if s.id == STANDARD)
-    air = standard.equipment_class(STANDARD_CLASS).recommended.dry_bulb_c
-    source = say(
-        "{issuer} {year}, class {name}, recommended",
-        issuer=standard.issuer,
-        year=standard.year,
-        name=STANDARD_CLASS,
-    )
-    own = site.limits
-    if own.server_inlet_temp_c_max is None:
-        issues.append(
-            DataIssue(
-                "D-LIMIT-ASSUMED",
-                "warning",
-                site.id,
-                say(
-                    "no server-inlet limit was declared: {limit:g} °C of {source} is assumed",
-                    limit=air.upper,
-                    source=source,
-                ),
-                say("declare limits.server_inlet_temp_c_max in site.toml"),
-                say("the plan keeps the assumed limit"),
-            )
-        )
-    bounds: tuple[tuple[Literal["max", "min"], float | None, float | None], ...] = (
-        ("max", own.server_inlet_temp_c_max, air.upper),
-        ("min", own.server_inlet_temp_c_min, air.lower),
-    )
-    limits = []
-    for sense, declared, default in bounds:
-        if declared is not None:  # a customer's own limit overrides the standard's
-            limits.append(Limit("server_inlet_temp_c", sense, declared, "site.toml"))
-        elif default is not None:
-            limits.append(Limit("server_inlet_temp_c", sense, default, source))
-    if own.pue_max is not None:
-        limits.append(Limit("pue", "max", own.pue_max, "site.toml"))
-    return tuple(limits)
-
-
-def _candidates(operation: Operation, what_if: WhatIf, site: Site) -> dict[str, tuple[float, ...]]:
+def _candidates(
+    operation: Operation, what_if: WhatIf, site: Site, limits: tuple[Limit, ...], window: Operation
+) -> dict[str, tuple[float, ...]]:
     """Return what may be recommended: identified, explored and, where declared, permitted values."""
     result: dict[str, tuple[float, ...]] = {}
     for name in what_if.levers:
@@ -230,16 +194,17 @@ def _candidates(operation: Operation, what_if: WhatIf, site: Site) -> dict[str, 
             continue  # `_why_not` says so
         evidence = what_if.evidence[name]
         low, high, step = evidence["low_c"], evidence["high_c"], 0.5
-        permitted = site.levers.get(name, None if site.levers else LeverRange(lower=low, upper=high))
-        if permitted is None:
+        reach = site.levers.get(name, None if site.levers else LeverRange(lower=low, upper=high))
+        if reach is None:
             result[name] = (site.current[name],)
             continue
-        low, high, step = max(low, permitted.lower), min(high, permitted.upper), permitted.step
+        low, high, step = max(low, reach.lower), min(high, reach.upper), reach.step
         if operation.inlet_c is None:
             high = min(high, site.current[name])  # without an inlet sensor nobody sees a warmer aisle
         first = np.ceil(low / step - 1e-9)
         count = int(np.floor(high / step + 1e-9) - first) + 1
         values = tuple(float(round((first + k) * step, 6)) for k in range(max(count, 0)))
+        values = permitted(name, values, site.current[name], window, limits, site.limits.sensor_error_k)
         result[name] = values or (site.current[name],)
     return result
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from advisor.envelope import permitted
+from advisor.holds import held_rows, overrides_of
 from advisor.plan import Z90, Limit, Recommendation, Saving
 from advisor.plan_table import plan_table
 from advisor.site import LeverRange, Site
@@ -206,6 +208,8 @@ def plan_test(
         for k, name in enumerate(levels)
     ]
     schedule = pd.concat(table, ignore_index=True)
+    ordered = np.isfinite(held_rows(schedule, tuple(overrides_of(site, tuple(levels), zone))))
+    schedule = schedule[~ordered].reset_index(drop=True)
     return LeverTest(
         site.id,
         schedule["timestamp"].min().tz_convert(zone.tzinfo()).date().isoformat(),
@@ -224,16 +228,17 @@ def _levels(name: str, operation: Operation, site: Site, limits: tuple[Limit, ..
     if site.levers and name not in site.levers:
         return (now,)
     reach = LeverRange(lower=now - UNDECLARED_REACH_K, upper=now + UNDECLARED_REACH_K)
-    permitted = site.levers.get(name, reach)
-    high = permitted.upper
+    allowed = site.levers.get(name, reach)
+    high = allowed.upper
     if name in AIR_LEVERS:
         high = min(high, _warmest(name, now, operation, site, limits))
-    below = np.arange(now, permitted.lower - 1e-9, -STEP_K)
+    below = np.arange(now, allowed.lower - 1e-9, -STEP_K)
     above = np.arange(now, high + 1e-9, STEP_K)
     levels = {*below, *above}
     # an end of the range that is a step's half away is worth a setting of its own
-    levels |= {x for x in (permitted.lower, high) if min(abs(x - v) for v in levels) >= STEP_K / 2}
-    return tuple(sorted(round(float(v), 6) for v in levels))
+    levels |= {x for x in (allowed.lower, high) if min(abs(x - v) for v in levels) >= STEP_K / 2}
+    settings = tuple(sorted(round(float(v), 6) for v in levels))
+    return permitted(name, settings, now, operation, limits, site.limits.sensor_error_k)
 
 
 def _warmest(name: str, now: float, operation: Operation, site: Site, limits: tuple[Limit, ...]) -> float:

@@ -101,18 +101,36 @@ class Saving:
         }
 
 
+INLET_RATE = "server_inlet_rate_k_per_h"
+"""Name of the limit of how fast the inlet's temperature may change [K/h]."""
+
+
 @dataclass(frozen=True)
 class Limit:
     """A limit that every hour of a plan must keep.
 
-    ``name`` is a canonical column, ``value`` its bound [unit of the column], ``sense`` the side,
-    ``source`` where the bound comes from.
+    ``name`` is a canonical column or `INLET_RATE`, ``value`` its bound [unit of the name], ``sense`` the
+    side, ``source`` where the bound comes from.
     """
 
     name: str
     sense: Literal["max", "min"]
     value: float
     source: str
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Hours in which a set-point is not the plan's to move.
+
+    ``start`` and ``end`` (exclusive) in UTC, ISO 8601; ``value`` [lever's unit]; ``reason`` is shown.
+    """
+
+    start: str
+    end: str
+    lever: str
+    value: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -133,6 +151,8 @@ class Problem:
     seed : int
     options : dict
         Further parameters of the decision family, by name.
+    holds : tuple of Hold
+        Later ones win where they overlap.
     """
 
     site_id: str
@@ -145,6 +165,7 @@ class Problem:
     data_hash: str
     seed: int = 0
     options: dict[str, float | str | bool] = field(default_factory=dict)
+    holds: tuple[Hold, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Return a JSON-serialisable form."""
@@ -209,13 +230,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Check:
-    """One re-checked limit or balance: worst value [unit of the name] against its bound."""
+    """One re-checked limit or balance: worst value [unit of the name] against its bound.
+
+    Without ``assessed`` nobody can know: it refuses no plan, and is said to be unknown, not kept.
+    """
 
     name: str
     passed: bool
     worst: float | None
     bound: float | None
     note: str
+    assessed: bool = True
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from advisor.plan import Interval, Recommendation, Saving, Verdict, VerifiedPlan
+from advisor.envelope import bound_of
+from advisor.holds import held_rows
+from advisor.plan import INLET_RATE, Interval, Recommendation, Saving, Verdict, VerifiedPlan
 from advisor.reset import rule_in_words
 from features.message import Message, say
 from features.operation import AIR_LEVERS
@@ -92,19 +94,24 @@ def _entry(
     measures: tuple[str, ...],
     evidence: tuple[str, ...],
 ) -> Recommendation:
-    rows = verified.plan.schedule[verified.plan.schedule["lever"] == lever]
+    schedule, problem = verified.plan.schedule, verified.plan.problem
+    rows = schedule[(schedule["lever"] == lever) & np.isnan(held_rows(schedule, problem.holds))]
     # the plan as a whole may be supported although one of its moves is not
     proven = after.energy_pct is not None and after.energy_pct.lower > 0
     verdict: Verdict = "not proven" if verified.verdict == "supported" and not proven else verified.verdict
     unit = "°C" if SCHEMA[lever].unit == "degC" else SCHEMA[lever].unit
     return Recommendation(
         id=f"{verified.plan.problem.site_id}:{lever}",
-        action=_sentence(
-            NAMES.get(lever, lever),
-            rows,
-            unit,
-            verified.plan.problem.options.get("zone", "unknown"),
-            verified.plan.rules.get(lever),
+        action=_slowly(
+            _sentence(
+                NAMES.get(lever, lever),
+                rows,
+                unit,
+                problem.options.get("zone", "unknown"),
+                verified.plan.rules.get(lever),
+            ),
+            float((rows["recommended"] - rows["current"]).iloc[0]),
+            bound_of(problem.limits, INLET_RATE, "max"),
         ),
         lever=lever,
         measures=measures,
@@ -120,6 +127,13 @@ def _entry(
         ride_through=_ride_through(lever, rows),
         rule=verified.plan.rules.get(lever),
     )
+
+
+def _slowly(sentence: str, first_move: float, rate: float | None) -> str:
+    """Say how fast the first move may be, where at once is too fast; both in [K], [K/h]."""
+    if rate is None or abs(first_move) <= rate:
+        return sentence
+    return say("{action}, by at most {rate:g} K per hour", action=sentence, rate=rate)
 
 
 def _ride_through(lever: str, rows: pd.DataFrame) -> str:
@@ -157,8 +171,7 @@ def _sentence(
             value=values[0],
         )
     local = pd.DatetimeIndex(rows["timestamp"]).tz_convert(TimeZone(str(zone)).tzinfo())
-    # a month's value is the one it settles at: its first hours may still be on their way
-    steps = pd.Series(values, index=local.strftime("%Y-%m")).groupby(level=0).last()
+    steps = pd.Series(values, index=local.strftime("%Y-%m")).groupby(level=0).agg(_most_often)
     changed = steps[steps.ne(steps.shift())]
     parts = [
         say("{value:g} {unit} from {month}", value=value, unit=unit, month=month)
@@ -171,6 +184,11 @@ def _sentence(
         unit=unit,
         steps=Message.joined(", ", parts),
     )
+
+
+def _most_often(values: pd.Series) -> float:
+    """Return a month's set-point: its first hours may still be on their way."""
+    return float(values.mode().iloc[0])
 
 
 def _binding(verified: VerifiedPlan, lever: str, rows: pd.DataFrame) -> str:
@@ -236,6 +254,11 @@ def _reasons(verified: VerifiedPlan) -> tuple[str, ...]:
                 scored=verified.scorer_saving_pct,
             )
         )
+    reasons.extend(
+        say("set-points hold in some hours: {reason}", reason=reason)
+        for reason in dict.fromkeys(h.reason for h in verified.plan.problem.holds)
+    )
+    reasons.extend(say("{name}: {note}", name=c.name, note=c.note) for c in verified.checks if not c.assessed)
     reasons.extend(
         say("check failed: {name} ({note})", name=c.name, note=c.note)
         for c in verified.checks

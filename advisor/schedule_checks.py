@@ -8,6 +8,7 @@ import pandas as pd
 from advisor.plan import Check, Plan
 from features.frame import FloatArray
 from features.message import say
+from features.operation import BoolArray
 from features.telemetry import TimeZone
 
 REVERSALS_A_DAY = 1
@@ -17,7 +18,8 @@ def reversal_checks(plan: Plan) -> list[Check]:
     """Return, per lever that moves within the window, whether it turns round at most once a local day."""
     zone = TimeZone(str(plan.problem.options.get("zone", "unknown"))).tzinfo()
     checks = []
-    for name, rows in plan.schedule.sort_values("timestamp").groupby("lever", sort=True):
+    for name, every in plan.schedule.sort_values("timestamp").groupby("lever", sort=True):
+        rows = every[~_held(every["timestamp"], plan, str(name))]
         values = rows["recommended"].to_numpy(dtype=np.float64)
         if len(np.unique(values)) < 2:
             continue
@@ -40,3 +42,12 @@ def reversals(values: FloatArray) -> pd.Series[bool]:
     moves = pd.Series(np.sign(np.diff(values, prepend=values[:1]))).replace(0.0, np.nan)
     last = moves.ffill().shift(1)
     return moves.notna() & last.notna() & (moves != last)
+
+
+def _held(stamps: pd.Series[pd.Timestamp], plan: Plan, lever: str) -> BoolArray:
+    """Return the steps whose set-point is the customer's, shape (n,): its moves are not the plan's."""
+    inside = np.zeros(len(stamps), dtype=bool)
+    for hold in plan.problem.holds:
+        if hold.lever == lever:
+            inside |= ((stamps >= pd.Timestamp(hold.start)) & (stamps < pd.Timestamp(hold.end))).to_numpy()
+    return inside

@@ -13,9 +13,12 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from advisor.assets import Battery, NotNegative, Positive, Pv, Share, Strict, Workload, ZoneName, broken_keys
 from advisor.servers import HardwarePrices, ServerGroup
+from advisor.site_limits import Limits
 from features.errors import SiteFileError
 from features.message import say
 from features.schema import SCHEMA
+
+__all__ = ["Carbon", "Green", "LeverRange", "Limits", "Site", "Tariff", "read_site"]
 
 
 class LeverRange(Strict):
@@ -33,21 +36,6 @@ class LeverRange(Strict):
         if self.lower > self.upper:
             raise ValueError(f"lower {self.lower} is above upper {self.upper}")
         return self
-
-
-class Limits(Strict):
-    """Safety limits of the site; a customer's own limit overrides the standard's.
-
-    ``server_inlet_temp_c_max`` [degC] binds at the hottest valid sensor plus ``sensor_error_k`` [K].
-    ``pue_max`` [1]: a cap that a rule demands, kept over the window whatever energy it costs.
-    ``prb_utilisation_max`` [1]: cells above it are never put to sleep.
-    """
-
-    server_inlet_temp_c_max: float | None = None
-    server_inlet_temp_c_min: float | None = None
-    sensor_error_k: NotNegative = 0.0
-    pue_max: Annotated[float, Field(ge=1.0)] | None = None
-    prb_utilisation_max: Share | None = None
 
 
 class Tariff(Strict):

@@ -9,23 +9,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from advisor.limit_checks import limit_checks
 from advisor.plan import Z90, Check, Interval, Limit, Plan, Saving, Totals, Verdict, VerifiedPlan
 from advisor.schedule_checks import reversal_checks
 from advisor.site import Site
 from features.frame import FloatArray
-from features.message import Message, say, term
+from features.message import say
 from features.operation import BoolArray, Operation
 from models.site_scorer import Scored, SiteScorer
 
-NEAR_K = 1.25
-LEAST_STEPS = 24
 MECHANISM_PCT = 3.0
 """A larger saving needs a mechanism that the site's own data show [% of facility energy]."""
 MECHANISM_COOLING_PCT = 20.0
 """The same of cooling energy [%]: published results of trials lie at 9 to 21 % of it."""
 IMPOSSIBLE_PCT = 30.0
-SETTLING_HOURS = 4.0
-"""After a move of a lever the inlet is still on its way, and says nothing about the new setting."""
 
 
 def verify_set_points(
@@ -58,15 +55,7 @@ def verify_set_points(
     }
     planned = {n: table["recommended"][n].to_numpy(dtype=np.float64) for n in current}
     moved = any(bool((planned[n] != current[n]).any()) for n in planned)
-    checks = [
-        *_range_checks(plan, site, operation),
-        *reversal_checks(plan),
-        *(
-            _inlet_check(limit, current, planned, operation, site)
-            for limit in plan.problem.limits
-            if limit.name != "pue"
-        ),
-    ]
+    checks = [*limit_checks(plan, current, planned, operation, site), *reversal_checks(plan)]
     pv = None if pv_kw is None else pv_kw[inside]
     if scorer is None or not moved:
         totals = _held_totals(scorer, window, current, site, pv)
@@ -187,144 +176,6 @@ def _held_totals(
         return Totals()
     held = scorer.score(window, current, current)
     return _totals(held.baseline_kw, held.baseline_it_kw, window, site, pv_kw)
-
-
-def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
-    checks = []
-    for name, rows in plan.schedule.groupby("lever", sort=True):
-        lever = str(name)
-        values = rows["recommended"].to_numpy(dtype=np.float64)
-        moved = values[values != rows["current"].to_numpy(dtype=np.float64)]
-        complete = bool(np.isfinite(values).all()) and _covers(plan, rows["timestamp"], operation.hours)
-        checks.append(
-            Check(
-                say("{lever}: one value per step", lever=lever),
-                complete,
-                None,
-                None,
-                say("{count} steps", count=len(values)),
-            )
-        )
-        if not len(moved):
-            continue
-        if site.levers and lever not in site.levers:
-            checks.append(
-                Check(
-                    say("{lever}: declared range", lever=lever),
-                    False,
-                    None,
-                    None,
-                    say("not a permitted lever"),
-                )
-            )
-        if lever in site.levers:
-            low, high = site.levers[lever].lower, site.levers[lever].upper
-            ok = bool((moved >= low - 1e-9).all() and (moved <= high + 1e-9).all())
-            checks.append(
-                Check(
-                    say("{lever}: declared range", lever=lever),
-                    ok,
-                    float(moved.max()),
-                    high,
-                    say("{low:g} to {high:g} °C", low=low, high=high),
-                )
-            )
-        seen = (
-            operation.levers[lever][np.isfinite(operation.levers[lever])]
-            if lever in operation.levers
-            else moved[:0]
-        )
-        ok = len(seen) > 0 and moved.min() >= seen.min() - 1e-9 and moved.max() <= seen.max() + 1e-9
-        note = (
-            say("explored {low:g} to {high:g} °C", low=seen.min(), high=seen.max())
-            if len(seen)
-            else say("never explored")
-        )
-        checks.append(
-            Check(say("{lever}: explored range", lever=lever), bool(ok), float(moved.max()), None, note)
-        )
-    return checks
-
-
-def _covers(plan: Plan, stamps: pd.Series, hours: float) -> bool:
-    """Whether there is exactly one row per step of the problem's window."""
-    start, end = pd.Timestamp(plan.problem.start), pd.Timestamp(plan.problem.end)
-    steps = pd.date_range(start, end, freq=pd.Timedelta(hours=hours), inclusive="left")
-    return len(stamps) == len(steps) and stamps.is_unique and bool(stamps.isin(steps).all())
-
-
-def _inlet_check(
-    limit: Limit,
-    current: dict[str, FloatArray],
-    planned: dict[str, FloatArray],
-    operation: Operation,
-    site: Site,
-) -> Check:
-    """Compare what the hottest inlet sensor showed near the planned set-points with the limit."""
-    name = say("{column} {sense} {limit:g} °C", column=limit.name, sense=term(limit.sense), limit=limit.value)
-    air = operation.air_lever
-    if limit.name != "server_inlet_temp_c" or not planned:
-        return Check(name, True, None, limit.value, say("nothing is moved that it guards"))
-    if operation.inlet_c is None:
-        warmer = air in planned and bool((planned[air] > current[air]).any())
-        note = say("no inlet sensor: a warmer aisle would not be seen") if warmer else say("no inlet sensor")
-        return Check(name, not (warmer and limit.sense == "max"), None, limit.value, note)
-    # the inlet follows the air set-point; without one its level near the planned set-points counts
-    guide = air if air is not None and air in planned else next(iter(planned))
-    known = operation.usable & np.isfinite(operation.inlet_c) & _settled(operation)
-    worst: list[float] = []
-    table = pd.DataFrame(planned).drop_duplicates()
-    for row in table.itertuples(index=False):
-        target = dict(zip(table.columns, row, strict=True))
-        near = known & (np.abs(operation.levers[guide] - target[guide]) <= NEAR_K)
-        others = [n for n in target if n != guide]
-        beside = near.copy()
-        for other in others:
-            beside &= np.abs(operation.levers[other] - target[other]) <= 2 * NEAR_K
-        chosen = beside if beside.sum() >= LEAST_STEPS else near
-        if chosen.sum() < LEAST_STEPS:
-            return Check(
-                name,
-                False,
-                None,
-                limit.value,
-                say(
-                    "fewer than {least} steps were measured near {target}",
-                    least=LEAST_STEPS,
-                    target=Message.joined(
-                        ", ", (say("{lever} = {value:g} °C", lever=n, value=v) for n, v in target.items())
-                    ),
-                ),
-            )
-        shift = target[air] - operation.levers[air][chosen] if guide == air else 0.0
-        expected = operation.inlet_c[chosen] + shift
-        worst.append(float(expected.max() if limit.sense == "max" else expected.min()))
-    error = site.limits.sensor_error_k
-    if limit.sense == "max":
-        extreme = max(worst) + error
-        return Check(
-            name,
-            extreme <= limit.value + 1e-9,
-            extreme,
-            limit.value,
-            say("sensor error {error:g} K added", error=error),
-        )
-    today = float(operation.inlet_c[known].min())
-    extreme = min(worst)
-    ok = extreme >= min(limit.value, today) - 0.5
-    return Check(
-        name, ok, extreme, limit.value, say("the export itself went down to {today:.1f} °C", today=today)
-    )
-
-
-def _settled(operation: Operation) -> BoolArray:
-    """Return the steps before which no lever was moved for a while."""
-    steps = max(round(SETTLING_HOURS / operation.hours), 1)
-    calm = np.ones(len(operation), dtype=bool)
-    for values in operation.levers.values():
-        moved = np.abs(np.diff(values, prepend=values[:1])) > 0.05
-        calm &= ~pd.Series(moved).rolling(steps, min_periods=1).max().astype(bool).to_numpy()
-    return calm
 
 
 def _balance_checks(scored: Scored, window: Operation) -> list[Check]:

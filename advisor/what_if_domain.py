@@ -239,7 +239,9 @@ def limit_states(
     drawn: tuple[Drawn, Drawn],
 ) -> list[LimitState]:
     """Return every limit and where the scenario stands, beside the site as it is."""
-    states = [_inlet(case, limit, scenarios) for limit in case.problem.limits]
+    states = [
+        _inlet(case, limit, scenarios) for limit in case.problem.limits if limit.name == "server_inlet_temp_c"
+    ]
     for lever in chosen.levers:
         if lever.group == "set_point" and not lever.disabled:
             states += _permitted(case, lever, chosen[lever.name])

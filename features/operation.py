@@ -15,11 +15,17 @@ import pandas as pd
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
 from features.message import Message, say
-from features.psychrometrics import wet_bulb
+from features.psychrometrics import dew_point, wet_bulb
 from features.telemetry import Telemetry
 
 AIR_LEVERS = ("zone_set_point_c", "supply_air_set_point_c")
 WATER_LEVERS = ("chilled_water_set_point_c",)
+_REACHED = (
+    "supply_air_temp_c",
+    "chilled_water_supply_temp_c",
+    "chilled_water_return_temp_c",
+    "condenser_water_temp_c",
+)
 TRANSIENT_HOURS = 2.0
 """Time after a move of a lever during which rooms and water are still on their way [h]."""
 
@@ -49,6 +55,8 @@ class Operation:
         0..167, local time.
     hours : float
         Length of a step [h].
+    inlet_dew_point_c : numpy.ndarray or None, shape (n,)
+        Dew point of the air that servers get [degC]; None where no indoor humidity is exported.
     """
 
     site_id: str
@@ -62,6 +70,7 @@ class Operation:
     inlet_c: FloatArray | None
     hour_of_week: npt.NDArray[np.int64]
     hours: float
+    inlet_dew_point_c: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -119,6 +128,7 @@ class Operation:
             cooling_kw=None if self.cooling_kw is None else self.cooling_kw[mask],
             inlet_c=None if self.inlet_c is None else self.inlet_c[mask],
             hour_of_week=self.hour_of_week[mask],
+            inlet_dew_point_c=None if self.inlet_dew_point_c is None else self.inlet_dew_point_c[mask],
         )
 
 
@@ -154,7 +164,7 @@ def operation_of(telemetry: Telemetry, site_id: str, *, without_levers: bool = F
                 missing=Message.joined(", ", missing),
             ),
             site_id,
-            say("export them together with the power meters, at the same interval"),
+            _remedy(series, levers),
         )
     grid = pd.date_range(series.index[0], series.index[-1], freq=telemetry.interval)
     full = series.reindex(grid)
@@ -171,7 +181,23 @@ def operation_of(telemetry: Telemetry, site_id: str, *, without_levers: bool = F
         inlet_c=_values(full, "server_inlet_temp_c") if _has(full, "server_inlet_temp_c") else None,
         hour_of_week=(local.day_of_week.to_numpy() * 24 + local.hour.to_numpy()).astype(np.int64),
         hours=telemetry.hours,
+        inlet_dew_point_c=_inlet_dew_point(full),
     )
+
+
+def _remedy(series: pd.DataFrame, levers: list[str]) -> Message:
+    """Say what to export; a temperature that a plant reached is none that somebody set."""
+    asked = say("export them together with the power meters, at the same interval")
+    states = [n for n in _REACHED if _has(series, n)]
+    if levers or not states:
+        return asked
+    told = say(
+        "{columns} tells what the plant reached, not what was set: where it cannot hold its set-point the "
+        "two differ, and a warmer reading may be the consequence of more heat; export the set-points, or "
+        "name them in mapping.toml",
+        columns=Message.joined(", ", states),
+    )
+    return Message.joined("; ", (asked, told))
 
 
 def _has(series: pd.DataFrame, column: str) -> bool:
@@ -180,6 +206,15 @@ def _has(series: pd.DataFrame, column: str) -> bool:
 
 def _values(series: pd.DataFrame, column: str) -> FloatArray:
     return series[column].to_numpy(dtype=np.float64)
+
+
+def _inlet_dew_point(full: pd.DataFrame) -> FloatArray | None:
+    """Return the dew point of the room's air [degC]; a humidity sensor is taken to hang at the inlet."""
+    if _has(full, "server_inlet_dew_point_c"):
+        return _values(full, "server_inlet_dew_point_c")
+    if _has(full, "server_inlet_rh_pct") and _has(full, "server_inlet_temp_c"):
+        return dew_point(_values(full, "server_inlet_temp_c"), _values(full, "server_inlet_rh_pct"))
+    return None
 
 
 def _wet_bulb(full: pd.DataFrame) -> FloatArray:

@@ -92,6 +92,8 @@ _COLUMNS: tuple[Column, ...] = (
     _temp("supply_air_temp_c", "air leaving the cooling units"),
     _temp("room_air_temp_c", "room or return air, the warm side"),
     _temp("server_inlet_temp_c", "hottest server inlet"),
+    _temp("server_inlet_dew_point_c", "dew point of the air that servers get", "state", -60.0, 40.0),
+    Column("server_inlet_rh_pct", "%", "state", "mean", 0.0, 105.0, "relative humidity at the server inlet"),
     _temp("chilled_water_supply_temp_c", "chilled water leaving the plant"),
     _temp("chilled_water_return_temp_c", "chilled water returning to the plant"),
     _temp("condenser_water_temp_c", "cooling (condenser) water entering the chillers"),

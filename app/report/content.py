@@ -285,7 +285,8 @@ def _verified(v: VerifiedPlan, telemetry: Telemetry) -> VerifiedBlock:
         verdict=VERDICT_STATES[v.verdict],
         models=models,
         checks=tuple(_check(c) for c in v.checks),
-        passed=f"{sum(c.passed for c in v.checks)} of {wording.count(len(v.checks), 'check')} passed",
+        passed=f"{sum(c.passed and c.assessed for c in v.checks)} of "
+        f"{wording.count(len(v.checks), 'check')} passed",
         notes=tuple(map(wording.prose, dict.fromkeys((*v.plan.conflicts, *v.notes)))),
     )
 
@@ -293,6 +294,8 @@ def _verified(v: VerifiedPlan, telemetry: Telemetry) -> VerifiedBlock:
 def _check(c: Check) -> CheckLine:
     unit = wording.unit(SCHEMA[c.name].unit) if c.name in SCHEMA else ""
     state = State("✓", "passed", "good") if c.passed else State("✗", "failed", "bad")
+    if not c.assessed:
+        state = State("?", "not assessed", "unknown")
     return CheckLine(
         wording.prose(c.name),
         state,

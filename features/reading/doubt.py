@@ -22,6 +22,8 @@ USUAL: dict[str, tuple[float, float]] = {
     "supply_air_temp_c": (5, 42),
     "room_air_temp_c": (8, 55),
     "server_inlet_temp_c": (8, 48),
+    "server_inlet_dew_point_c": (-20, 27),
+    "server_inlet_rh_pct": (2, 100),
     "chilled_water_supply_temp_c": (1, 36),
     "chilled_water_return_temp_c": (3, 45),
     "condenser_water_temp_c": (3, 48),

@@ -63,6 +63,8 @@ def test_a_chiller_plant_is_predicted_and_told_what_advice_lacks(
     # no set-point, no IT power: nothing to advise on, said with a stable code
     advised = outcome(capsys, "advise", chiller, "--model", tmp_path / "m", "--out", tmp_path / "a", code=3)
     assert advised["error"]["code"] == "E-ADVICE-INPUTS"  # type: ignore[index]
+    remedy = advised["error"]["remedy"]  # type: ignore[index]
+    assert "condenser_water_temp_c tells what the plant reached" in remedy
     assert not (tmp_path / "a").exists()
 
 
