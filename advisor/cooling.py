@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from advisor.cooling_search import UNTRIED, Pair, Search, best_pairs, neighbours
+from advisor.cooling_search import UNTRIED, Pair, Search, best_constant, best_pairs, neighbours
 from advisor.plan import Plan, Problem, SolverReport
 from features.frame import FloatArray
 from features.message import say
@@ -101,6 +101,7 @@ def propose(
         (*broken, *said, *blocked),
         _binding(search, best),
         _kept_by_moving(search) if moved else "",
+        dict(zip(search.levers, best_constant(search, operation.levers), strict=True)),
     )
 
 
