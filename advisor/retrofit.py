@@ -239,7 +239,10 @@ def _with_money(a: Assessed, terms: RetrofitTerms) -> Assessed:
     if a.verdict == "indicative" and energy is not None and energy.lower <= 0:
         a = replace(a, reasons=(*a.reasons, say("within the ranges at hand it may also save nothing")))
     if terms.investment is None:
-        told = say("cost not declared: give investment under [retrofits.{id}] in site.toml", id=a.retrofit.id)
+        told = say(
+            "cost not declared: give investment under [{table}] in site.toml",
+            table=f"retrofits.{a.retrofit.id}",
+        )
         return replace(a, reasons=(*a.reasons, told))
     a = replace(a, investment=terms.investment)
     cost = None if a.saving is None else a.saving.cost

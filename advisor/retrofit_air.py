@@ -8,7 +8,7 @@ Fans follow the cube law of their flow (ASHRAE Handbook HVAC Systems and Equipme
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,12 +26,16 @@ BOUND_K = 0.05
 
 @dataclass(frozen=True)
 class Pair:
-    """The two models of a site, the levers they know, and the range each lever was explored in [degC]."""
+    """The two models of a site, the levers they know, and the range each lever was explored in [degC].
+
+    ``known``: move [K] -> answers of the scoring model, asked once.
+    """
 
     proposer: SiteResponse
     scorer: SiteScorer
     current: dict[str, float]
     explored: dict[str, tuple[float, float]]
+    known: dict[float, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,12 @@ def fan_saving_kw(fan_kw: FloatArray, airflow_reduction: float) -> FloatArray:
 
 
 def excess_k(plant: Plant) -> float | None:
-    """Return how far the hottest inlet usually lies above the supply air [K]; None where not measured."""
-    if plant.inlet_c is None or plant.supply_c is None:
+    """Return how far the hottest inlet usually lies above the supply air [K].
+
+    None where it is not measured, or where the inlet does not follow the supply air: then another room's
+    air is seen, not recirculation.
+    """
+    if plant.inlet_c is None or plant.supply_c is None or not plant.inlet_follows:
         return None
     return float(np.median(plant.inlet_c - plant.supply_c))
 
@@ -121,7 +129,8 @@ def _proposed(plant: Plant, pair: Pair, by_k: float) -> tuple[FloatArray, float]
 def _scored(plant: Plant, pair: Pair, by_k: float) -> FloatArray:
     """Return the saving of every member of the scoring model [kW], shape (n, members)."""
     here = plant.operation.only_levers(pair.scorer.levers)
-    before, after = (
-        pair.scorer.overhead(here.with_levers(_levers(plant, pair, k)), plant.it_kw) for k in (0.0, by_k)
-    )
-    return before - after
+    for k in (0.0, by_k):
+        if k not in pair.known:
+            moved = here.with_levers(_levers(plant, pair, k))
+            pair.known[k] = pair.scorer.overhead(moved, plant.it_kw)
+    return pair.known[0.0] - pair.known[by_k]

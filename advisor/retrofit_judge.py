@@ -168,7 +168,12 @@ def _air(retrofit: Retrofit, judge: Judge) -> Estimate | Refusal:
     warm = _warmer(retrofit, judge)
     fans = None if plant.fan_kw is None else {s: _fans(retrofit, plant, plant.fan_kw, s) for s in SIDES}
     missing: list[Message] = []
-    if excess_k(plant) is None:
+    seen = plant.inlet_c is not None and plant.supply_c is not None
+    if seen and not plant.inlet_follows:
+        missing.append(
+            say("export supply air and hottest inlet of the same room: this inlet does not follow")
+        )
+    elif excess_k(plant) is None:
         missing.append(
             say("export server_inlet_temp_c and supply_air_temp_c: recirculation is read from them")
         )

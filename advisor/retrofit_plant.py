@@ -25,6 +25,9 @@ OFF_SHARE = 0.02
 """Compressors below this share of their usual power stand still [1]."""
 FREE_HOURS = 0.05
 """From this share of its hours without compressors on, a site has free cooling [1]."""
+FOLLOWS, LEAST_SPREAD_K = 0.5, 0.3
+"""An inlet that moves by less than this share [1] of the supply air's moves is of another room; spread of the
+supply air [K] below which nobody can say."""
 MECHANICAL = ("chiller_power_kw", "dx_power_kw")
 REST = ("fan_power_kw", "pump_power_kw", "tower_fan_power_kw")
 WATER_LOOP = ("pump_power_kw", "tower_fan_power_kw")
@@ -52,6 +55,8 @@ class Plant:
         Whether the weather's humidity is known.
     evaporates : bool
         Whether evaporative coolers are metered and run.
+    inlet_follows : bool
+        Whether the hottest inlet moves with the supply air, or the supply air never moved.
     mechanical_sd : float
         Relative standard deviation of the carried sum of compressor power [1].
     mechanical_source : str
@@ -76,6 +81,7 @@ class Plant:
     water_m3: FloatArray | None
     humid: bool
     evaporates: bool
+    inlet_follows: bool
     mechanical_sd: float
     mechanical_source: tuple[str, ...]
 
@@ -210,8 +216,17 @@ def plant_of(
         power(*WATER_LOOP), power("tower_fan_power_kw"),
         at("supply_air_temp_c"), at("room_air_temp_c"), at("server_inlet_temp_c"),
         _chilled(told, levers), at("chilled_water_return_temp_c"), _column(told, "water_m3"),
-        humid, evaporative is not None and float(evaporative.max()) > 0, sd, source,
+        humid, evaporative is not None and float(evaporative.max()) > 0,
+        _follows(told), sd, source,
     )  # fmt: skip
+
+
+def _follows(told: pd.DataFrame) -> bool:
+    """Whether the inlet rises with the supply air by most of its move, as measured."""
+    supply, inlet = _column(told, "supply_air_temp_c"), _column(told, "server_inlet_temp_c")
+    if supply is None or inlet is None or float(supply.std()) < LEAST_SPREAD_K:
+        return True
+    return float(np.cov(supply, inlet)[0, 1]) >= FOLLOWS * float(supply.var(ddof=1))
 
 
 def _scenario(window: Operation, levers: dict[str, FloatArray], response: SiteResponse | None) -> Scenario:
