@@ -2,7 +2,7 @@
 
 The hottest inlet lies above the supply air by the recirculated share of the servers' rise. With a smaller
 share the same hottest inlet is held with warmer air and, behind the same coil, with warmer water: servers
-notice nothing, so IT power stays, and the site's two models say what its cooling then needs less.
+notice nothing, so IT power and air flow stay, and the site's own data say what its cooling then needs less.
 Fans follow the cube law of their flow (ASHRAE Handbook HVAC Systems and Equipment, fan laws).
 """
 
@@ -15,9 +15,12 @@ import numpy as np
 from advisor.retrofit_entry import Retrofit, Side
 from advisor.retrofit_plant import Plant
 from features.frame import FloatArray
-from models.site_response import SiteResponse
+from features.operation import WATER_LEVERS
+from models.block_ridge import BlockRidge
+from models.site_response import SiteResponse, fit_surface
 from models.site_scorer import DOUBT, SiteScorer
 
+DRAWS = 30
 SCORER_STEP_K = 1.5
 """Trees answer in steps: their slope is read over at least this move [K]."""
 BOUND_K = 0.05
@@ -28,7 +31,8 @@ BOUND_K = 0.05
 class Pair:
     """The two models of a site, the levers they know, and the range each lever was explored in [degC].
 
-    ``known``: move [K] -> answers of the scoring model, asked once.
+    ``known``: move [K] -> answers of the scoring model; ``fits``: the cooling without fans. Both are worked
+    out once.
     """
 
     proposer: SiteResponse
@@ -36,6 +40,7 @@ class Pair:
     current: dict[str, float]
     explored: dict[str, tuple[float, float]]
     known: dict[float, FloatArray] = field(default_factory=dict)
+    fits: list[BlockRidge] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -88,49 +93,84 @@ def warmer_k(plant: Plant, retrofit: Retrofit, side: Side) -> float:
     return max(excess - retrofit.value("recirculation_after", side) * rise_k(plant, retrofit, side), 0.0)
 
 
+def can_warm(plant: Plant, pair: Pair) -> bool:
+    """Whether the site's data tell what warmer air and water save at the same inlet."""
+    return plant.fan_metered_kw is not None or any(n in WATER_LEVERS for n in pair.explored)
+
+
 def warmed(plant: Plant, pair: Pair, wanted_k: float) -> Warmer:
-    """Return what cooling saves when every known lever is so much warmer and IT power stays.
+    """Return what cooling saves when the supply side is so much warmer, and inlet and IT power stay.
+
+    In the export servers speed up their fans in warmer air, and the room's fans follow; at the same inlet
+    neither happens. Where the room's fans are metered they are therefore left out of what is fitted. Where
+    not, only the water is warmed, which no server sees: the coil makes up for it with more flow, so that this
+    is the cautious side.
 
     Parameters
     ----------
     plant : Plant
         At the set-points in force.
     pair : Pair
+        `can_warm` holds for it.
     wanted_k : float
         Warmer air and water [K]; cut at the end of what was explored.
     """
-    room = min(high - pair.current[n] for n, (_, high) in pair.explored.items())
+    levers = [n for n in pair.explored if plant.fan_metered_kw is not None or n in WATER_LEVERS]
+    room = min(pair.explored[n][1] - pair.current[n] for n in levers)
     moved = max(min(wanted_k, room), 0.0)
     if moved <= 0:
         return Warmer(np.zeros(len(plant.it_kw)), 0.0, 0.0, wanted_k)
-    one, doubt = _proposed(plant, pair, moved)
+    if plant.fan_metered_kw is not None:
+        fit = _without_fans(plant, pair)
+        saved, doubt = _fitted(plant, pair, fit, levers, moved)
+        return Warmer(saved, DOUBT * doubt, moved, wanted_k)
+    one, doubt = _fitted(plant, pair, pair.proposer.overhead.fit, levers, moved)
     step = max(min(SCORER_STEP_K, room), moved)
-    members = _scored(plant, pair, step) * moved / step
+    members = _scored(plant, pair, levers, step) * moved / step
     two = members.mean(axis=1)
     spread = DOUBT * float(members.mean(axis=0).std(ddof=1))
     quarrel = abs(float(one.mean() - two.mean())) / 2
     return Warmer((one + two) / 2, float(np.sqrt(doubt**2 + spread**2 + quarrel**2)), moved, wanted_k)
 
 
-def _levers(plant: Plant, pair: Pair, by_k: float) -> dict[str, FloatArray]:
-    return {n: np.full(len(plant.it_kw), pair.current[n] + by_k) for n in pair.explored}
+def _levers(plant: Plant, pair: Pair, moved: list[str], by_k: float) -> dict[str, FloatArray]:
+    return {
+        n: np.full(len(plant.it_kw), pair.current[n] + (by_k if n in moved else 0.0)) for n in pair.explored
+    }
 
 
-def _proposed(plant: Plant, pair: Pair, by_k: float) -> tuple[FloatArray, float]:
-    """Return the proposing model's saving per hour and the deviation of its mean [kW]."""
-    basis, fit = pair.proposer.basis, pair.proposer.overhead.fit
+def _without_fans(plant: Plant, pair: Pair) -> BlockRidge:
+    """Return the site's cooling less the room's fans as a smooth surface, fitted once."""
+    if plant.fan_metered_kw is None:
+        raise ValueError("fans are not metered")
+    if not pair.fits:
+        basis = pair.proposer.basis
+        here = plant.operation.only_levers(basis.levers)
+        rest = here.overhead_kw - plant.fan_metered_kw
+        pair.fits.append(fit_surface(here, np.isfinite(rest), basis, rest, draws=DRAWS, seed=0).fit)
+    return pair.fits[0]
+
+
+def _fitted(
+    plant: Plant, pair: Pair, fit: BlockRidge, moved: list[str], by_k: float
+) -> tuple[FloatArray, float]:
+    """Return a surface's saving per hour and the deviation of its mean [kW]."""
+    basis = pair.proposer.basis
     here = plant.operation.only_levers(basis.levers)
-    terms = [basis.surface_terms(here.with_levers(_levers(plant, pair, k)), plant.it_kw) for k in (0.0, by_k)]
+    terms = [
+        basis.surface_terms(here.with_levers(_levers(plant, pair, moved, k)), plant.it_kw)
+        for k in (0.0, by_k)
+    ]
     saved = fit.predict(terms[0]) - fit.predict(terms[1])
     draws = (terms[0] - terms[1]).mean(axis=0) / fit.scale @ fit.draws.T
     return saved, float(draws.std(ddof=1)) if len(draws) > 1 else 0.0
 
 
-def _scored(plant: Plant, pair: Pair, by_k: float) -> FloatArray:
+def _scored(plant: Plant, pair: Pair, moved: list[str], by_k: float) -> FloatArray:
     """Return the saving of every member of the scoring model [kW], shape (n, members)."""
     here = plant.operation.only_levers(pair.scorer.levers)
     for k in (0.0, by_k):
         if k not in pair.known:
-            moved = here.with_levers(_levers(plant, pair, k))
-            pair.known[k] = pair.scorer.overhead(moved, plant.it_kw)
+            there = here.with_levers(_levers(plant, pair, moved, k))
+            pair.known[k] = pair.scorer.overhead(there, plant.it_kw)
     return pair.known[0.0] - pair.known[by_k]

@@ -27,7 +27,8 @@ PARAMETERS: dict[Mechanism, dict[str, str]] = {
     },
     "water-economiser": {
         "tower_approach_k": "K", "exchanger_approach_k": "K", "exchanger_drop_kpa": "kPa",
-        "pump_efficiency": "1", "tower_fan_kw_per_kw": "kW/kW", "chilled_water_range_k": "K",
+        "pump_efficiency": "1", "tower_fan_kw_per_kw": "kW/kW", "tower_fan_speed": "1",
+        "chilled_water_range_k": "K",
     },
     "containment": {"recirculation_after": "1", "air_rise_k": "K", "airflow_reduction": "1"},
     "in-row": {"recirculation_after": "1", "air_rise_k": "K", "fan_kw_per_kw": "kW/kW"},

@@ -135,11 +135,15 @@ def water_economiser(plant: Plant, retrofit: Retrofit, side: Side) -> Effect:
 
 
 def _tower_fans(plant: Plant, retrofit: Retrofit, side: Side) -> FloatArray:
-    """Return how much more tower fans draw when cold water is made in full [kW]: metered, else the range."""
+    """Return how much more tower fans draw when cold water is made in full [kW], by the cube law.
+
+    Their power at full speed is the largest one metered, else the catalogue's range.
+    """
+    speed = retrofit.value("tower_fan_speed", side)
     if plant.tower_fan_kw is None:
-        return plant.heat_kw * retrofit.value("tower_fan_kw_per_kw", side)
-    full = float(np.quantile(plant.tower_fan_kw / np.maximum(plant.heat_kw, 1e-9), 0.99))
-    return np.maximum(full * plant.heat_kw - plant.tower_fan_kw, 0.0)
+        return plant.heat_kw * retrofit.value("tower_fan_kw_per_kw", side) * speed**3
+    full = float(np.quantile(plant.tower_fan_kw, 0.99))
+    return np.maximum(full * speed**3 - plant.tower_fan_kw, 0.0)
 
 
 def _air(plant: Plant) -> tuple[FloatArray, FloatArray]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.catalogue import Envelope
-from advisor.retrofit_air import Pair, Warmer, excess_k, fan_saving_kw, rise_k, warmed, warmer_k
+from advisor.retrofit_air import Pair, Warmer, can_warm, excess_k, fan_saving_kw, rise_k, warmed, warmer_k
 from advisor.retrofit_entry import Retrofit, Side
 from advisor.retrofit_free import Effect, evaporative_direct, evaporative_indirect, water_economiser
 from advisor.retrofit_plant import Plant
@@ -211,7 +211,7 @@ def _fans(retrofit: Retrofit, plant: Plant, fan_kw: FloatArray, side: Side) -> F
 
 
 def _warmer(retrofit: Retrofit, judge: Judge) -> dict[Side, Warmer] | None:
-    if excess_k(judge.plant) is None or judge.pair is None:
+    if excess_k(judge.plant) is None or judge.pair is None or not can_warm(judge.plant, judge.pair):
         return None
     pair = judge.pair
     return {s: warmed(judge.plant, pair, warmer_k(judge.plant, retrofit, s)) for s in SIDES}
@@ -257,7 +257,11 @@ def _air_evidence(plant: Plant, warm: bool, fans: bool) -> list[Message]:
     if warm:
         room = say("measured") if plant.room_c is not None else say("of the catalogue's range")
         found.append(say("inlet and supply air of every hour; the servers' rise is {room}", room=room))
-        found.append(say("what warmer set-points save: mean of both models of the site, IT power held"))
+        found.append(
+            say("what a warmer supply saves: fitted on this site's cooling without the room's fans, IT held")
+            if fans
+            else say("what warmer water saves at the same air: mean of both models of the site, IT held")
+        )
     if fans:
         found.append(say("metered fan power"))
     return found

@@ -47,6 +47,8 @@ class Plant:
         Power [kW]; ``cooling_kw`` is all overhead where cooling is not metered apart.
     mechanical_kw, chiller_kw, fan_kw, water_loop_kw, tower_fan_kw : numpy.ndarray or None
         Compressors; those of chillers; fans of the room; pumps with tower fans; tower fans [kW].
+    fan_metered_kw : numpy.ndarray or None
+        Fans of the room at the set-points of the hour [kW].
     supply_c, room_c, inlet_c, chilled_c, chilled_return_c : numpy.ndarray or None
         Temperatures [degC]: supply air, warm side, hottest inlet, chilled water and its return.
     water_m3 : numpy.ndarray or None
@@ -71,6 +73,7 @@ class Plant:
     mechanical_kw: FloatArray | None
     chiller_kw: FloatArray | None
     fan_kw: FloatArray | None
+    fan_metered_kw: FloatArray | None
     water_loop_kw: FloatArray | None
     tower_fan_kw: FloatArray | None
     supply_c: FloatArray | None
@@ -213,7 +216,7 @@ def plant_of(
     return Plant(
         window, fits or near, base.it_kw, base.overhead_kw, base.facility_kw,
         mechanical, mechanical if only_chillers else power("chiller_power_kw"), power("fan_power_kw"),
-        power(*WATER_LOOP), power("tower_fan_power_kw"),
+        _column(told, "fan_power_kw"), power(*WATER_LOOP), power("tower_fan_power_kw"),
         at("supply_air_temp_c"), at("room_air_temp_c"), at("server_inlet_temp_c"),
         _chilled(told, levers), at("chilled_water_return_temp_c"), _column(told, "water_m3"),
         humid, evaporative is not None and float(evaporative.max()) > 0,
