@@ -67,8 +67,10 @@ def advise_data_centre(
         advice = _with_more(advice, telemetry, case, partial(cited, None), most)
     advice = _with_test(advice, case, telemetry, known)
     tell(say("judging retrofits"), 0.95)
+    # models that may not propose here (a lever or the baseline is missing) may not judge either
+    models = replace(case.what_if, proposer=None, scorer=None) if case.why_not else case.what_if
     retrofits, said = assess_retrofits(
-        telemetry, case.operation, case.site, case.what_if, verified, measures, case.problem.current, seed
+        telemetry, case.operation, case.site, models, verified, measures, case.problem.current, seed
     )
     advice = replace(advice, retrofits=retrofits, issues=(*advice.issues, *said))
     tell(say("done"), 1.0)
