@@ -1,7 +1,8 @@
-"""The catalogue of official measures and of standard limits: data files, read strictly.
+"""The catalogue of official measures, standard limits and retrofits: data files, read strictly.
 
-``advisor/measures/*.toml`` (one measure per file, its name is the id) and ``advisor/limits/*.toml`` (one
-standard per file) are package data: they travel in the wheel and are found through `importlib.resources`.
+``advisor/measures/*.toml`` (one measure per file, its name is the id), ``advisor/limits/*.toml`` (one
+standard per file) and ``advisor/retrofits/*.toml`` (one retrofit per file) are package data: they travel in
+the wheel and are found through `importlib.resources`.
 A new measure is a new file. A figure is shown with its confidence tag, and a target whose year has passed
 keeps its ``valid_to`` and is called the last published target.
 """
@@ -19,13 +20,14 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from advisor.measure import ACTIONS, Confidence, Judgement, Measure, Source, Strict, Text, judge
+from advisor.retrofit_entry import Retrofit
 from features.errors import CatalogueError
 from features.message import say
 from features.schema import Kind
 
 __all__ = [
-    "ACTIONS", "Envelope", "EquipmentClass", "Judgement", "LimitStandard", "Measure", "Range", "judge",
-    "load_limits", "load_measures", "measures_for",
+    "ACTIONS", "Envelope", "EquipmentClass", "Judgement", "LimitStandard", "Measure", "Range", "Retrofit",
+    "judge", "load_limits", "load_measures", "load_retrofits", "measures_for",
 ]  # fmt: skip
 
 
@@ -99,7 +101,7 @@ class LimitStandard(Strict):
         )
 
 
-_Entry = TypeVar("_Entry", Measure, LimitStandard)
+_Entry = TypeVar("_Entry", Measure, LimitStandard, Retrofit)
 
 
 def load_measures(folder: Path | None = None) -> tuple[Measure, ...]:
@@ -135,6 +137,22 @@ def load_limits(folder: Path | None = None) -> tuple[LimitStandard, ...]:
     return _shipped_limits() if folder is None else _load(LimitStandard, folder, "LIMIT")
 
 
+def load_retrofits(folder: Path | None = None) -> tuple[Retrofit, ...]:
+    """Read every retrofit, sorted by id.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or None
+        Folder of TOML files; None: the shipped ones.
+
+    Raises
+    ------
+    features.errors.CatalogueError
+        As `load_measures`, with codes ``E-RETROFIT-...``.
+    """
+    return _shipped_retrofits() if folder is None else _load(Retrofit, folder, "RETROFIT")
+
+
 @cache
 def _shipped_measures() -> tuple[Measure, ...]:
     return _load(Measure, Path(str(files("advisor") / "measures")), "MEASURE")
@@ -143,6 +161,11 @@ def _shipped_measures() -> tuple[Measure, ...]:
 @cache
 def _shipped_limits() -> tuple[LimitStandard, ...]:
     return _load(LimitStandard, Path(str(files("advisor") / "limits")), "LIMIT")
+
+
+@cache
+def _shipped_retrofits() -> tuple[Retrofit, ...]:
+    return _load(Retrofit, Path(str(files("advisor") / "retrofits")), "RETROFIT")
 
 
 def _load(model: type[_Entry], folder: Path, what: str) -> tuple[_Entry, ...]:

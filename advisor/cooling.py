@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from advisor.cooling_search import UNTRIED, Pair, Search, best_pairs, neighbours
+from advisor.cooling_search import UNTRIED, Pair, Search, best_constant, best_pairs, neighbours
 from advisor.plan import Plan, Problem, SolverReport
 from advisor.reset import Days, best_reset
 from features.frame import FloatArray
@@ -111,6 +111,7 @@ def propose(
         _binding(search, best),
         _kept_by_moving(search) if moved else "",
         {} if reset is None else {n: reset.to_dict(k) for k, n in enumerate(search.levers)},
+        dict(zip(search.levers, best_constant(search, operation.levers), strict=True)),
     )
 
 

@@ -248,7 +248,20 @@ class Search:
 def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
     """Return the pair of every month."""
     counts = search.counts
-    share = counts / counts.sum()
+    grids = [search.problem.candidates[name] for name in levers]
+    coarse = list(product(*(_coarse(g) for g in grids)))
+    overall = best_constant(search, levers)
+    if search.capped and search.cap is not None:  # a cap holds over the window, not in each of its months
+        return [overall] * search.n_months
+    return [
+        _month_pair(search, overall, month, coarse, grids) if counts[month] >= MONTH_ROWS / 3 else overall
+        for month in range(search.n_months)
+    ]
+
+
+def best_constant(search: Search, levers: dict[str, FloatArray]) -> Pair:
+    """Return the best pair for the whole window."""
+    share = search.counts / search.counts.sum()
     grids = [search.problem.candidates[name] for name in levers]
 
     def over_all(pair: Pair) -> float:
@@ -265,13 +278,7 @@ def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
         return 0.0 if pair == current and search.kept(pair) else over_all(pair)
 
     overall = _refine(max([current, *coarse], key=against_current), grids, against_current)
-    overall = _without_idle_moves(search, overall)
-    if search.capped and search.cap is not None:  # a cap holds over the window, not in each of its months
-        return [overall] * search.n_months
-    return [
-        _month_pair(search, overall, month, coarse, grids) if counts[month] >= MONTH_ROWS / 3 else overall
-        for month in range(search.n_months)
-    ]
+    return _without_idle_moves(search, overall)
 
 
 def _without_idle_moves(search: Search, best: Pair) -> Pair:

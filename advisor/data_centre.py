@@ -18,6 +18,7 @@ from advisor.lever_test import plan_test
 from advisor.plan import Advice, Plan, Recommendation, Saving, VerifiedPlan
 from advisor.plan_table import advice_provenance, plan_table
 from advisor.ranking import recommend
+from advisor.retrofit import assess_retrofits
 from advisor.site import Site
 from advisor.site_actions import has_more, together
 from advisor.verify import verify_set_points
@@ -67,6 +68,13 @@ def advise_data_centre(
         tell(say("combining actions"), 0.9)
         advice = _with_more(advice, telemetry, case, partial(cited, None), most)
     advice = _with_test(advice, case, telemetry, known)
+    tell(say("judging retrofits"), 0.95)
+    # models that may not propose here (a lever or the baseline is missing) may not judge either
+    models = replace(case.what_if, proposer=None, scorer=None) if case.why_not else case.what_if
+    retrofits, said = assess_retrofits(
+        telemetry, case.operation, case.site, models, verified, measures, case.problem.current, seed
+    )
+    advice = replace(advice, retrofits=retrofits, issues=(*advice.issues, *said))
     tell(say("done"), 1.0)
     return advice
 

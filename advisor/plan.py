@@ -14,6 +14,7 @@ from features.issues import DataIssue
 
 if TYPE_CHECKING:
     from advisor.lever_test import LeverTest
+    from advisor.retrofit_words import Assessed
 
 PLAN_COLUMNS = (
     "timestamp", "local_timestamp", "site_id", "unit_id", "lever", "current", "recommended", "unit",
@@ -211,6 +212,8 @@ class Plan:
     keeps : str
         A limit that the set-points in force break and this plan keeps; then it is commanded whether it
         saves or not.
+    constant : dict
+        Lever -> the best set-point for the whole window [lever's unit]; empty where none was searched for.
     """
 
     problem: Problem
@@ -221,6 +224,7 @@ class Plan:
     binding: dict[str, str] = field(default_factory=dict)
     keeps: str = ""
     rules: dict[str, dict[str, object]] = field(default_factory=dict)
+    constant: dict[str, float] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -348,6 +352,8 @@ class Advice:
         Data span, hashes, version, seed, model id.
     test : LeverTest or None
         What the site should try where its export cannot tell what a lever does.
+    retrofits : tuple of Assessed
+        Rebuilds of the plant, as the site's own data let them be judged; they enter no total.
     """
 
     plan_table: pd.DataFrame
@@ -359,6 +365,7 @@ class Advice:
     issues: tuple[DataIssue, ...]
     provenance: dict[str, str]
     test: LeverTest | None = None
+    retrofits: tuple[Assessed, ...] = ()
 
     def __post_init__(self) -> None:
         if tuple(self.plan_table.columns) != PLAN_COLUMNS:
@@ -372,5 +379,6 @@ class Advice:
             "saving": self.saving.to_dict(),
             "verdicts": [v.verdict for v in self.verified],
             "test": None if self.test is None else self.test.to_dict(),
+            "retrofits": [r.to_dict() for r in self.retrofits],
             "provenance": self.provenance,
         }

@@ -60,6 +60,18 @@ class Green(Strict):
     source: str = Field(min_length=1)
 
 
+class RetrofitTerms(Strict):
+    """What the site knows of one retrofit of the catalogue.
+
+    ``investment`` [currency] to build it, with its ``source``; without it no payback is told.
+    ``installed``: it stands already.
+    """
+
+    investment: Positive | None = None
+    installed: bool = False
+    source: str = ""
+
+
 class Site(Strict):
     """One site.
 
@@ -79,6 +91,8 @@ class Site(Strict):
         kWh per unit of relative energy; without it base-station savings stay in %.
     pv, battery, workload, servers, hardware_prices
         What the site owns besides its cooling; see `advisor.assets` and `advisor.servers`.
+    retrofits : dict
+        Id of the catalogue of retrofits -> `RetrofitTerms`.
 
     Raises
     ------
@@ -108,6 +122,7 @@ class Site(Strict):
     workload: Workload | None = None
     servers: tuple[ServerGroup, ...] = ()
     hardware_prices: HardwarePrices | None = None
+    retrofits: dict[str, RetrofitTerms] = Field(default_factory=dict)
     assumed: tuple[str, ...] = ()
 
     @field_validator("current", "levers")
@@ -123,6 +138,8 @@ class Site(Strict):
     def _money_has_currency(self) -> Self:
         if self.tariff is not None and not self.currency:
             raise ValueError("a tariff needs 'currency'")
+        if not self.currency and any(r.investment is not None for r in self.retrofits.values()):
+            raise ValueError("an investment needs 'currency'")
         return self
 
     @property

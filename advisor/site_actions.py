@@ -177,7 +177,7 @@ def _energy(
         _levers(verified, entries, window),
         {} if chips is None else {a.id: a.it_saving_kw for a in chips.actions},
         _supply(site, window, telemetry, issues),
-        _grid(site, window, telemetry),
+        grid_of(site, window, telemetry),
         day,
         None if scorer is not None else _marginal(window, telemetry),
         seed,
@@ -219,7 +219,9 @@ def _exported(telemetry: Telemetry, window: Operation, name: str) -> FloatArray 
     return values if bool(np.isfinite(values).all()) else None
 
 
-def _grid(site: Site, window: Operation, telemetry: Telemetry) -> Grid:
+def grid_of(site: Site, window: Operation, telemetry: Telemetry) -> Grid:
+    """Return what a purchased kWh is in every step: as exported, else as declared, else unknown."""
+
     def of(name: str, declared: float | None, factor: float = 1.0) -> FloatArray | None:
         exported = _exported(telemetry, window, name)
         if exported is not None:

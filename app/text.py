@@ -24,6 +24,7 @@ from features.issues import DataIssue, Severity
 from features.schema import SCHEMA
 
 if TYPE_CHECKING:
+    from advisor.retrofit_words import Assessed
     from app.service.advise import AdviseOutcome
     from app.service.backtest import BacktestOutcome
     from app.service.check import CheckOutcome
@@ -273,10 +274,28 @@ def advise(outcome: AdviseOutcome) -> str:
     return join(
         wording.headline(outcome.advice),
         actions,
+        _retrofits(outcome.advice.retrofits),
         issues_text(outcome.advice.issues) if outcome.advice.issues else "",
         issues_line(outcome.issues),
         files_text(outcome.written),
     )
+
+
+def _retrofits(retrofits: tuple[Assessed, ...]) -> str:
+    """Return the retrofits, judged by the site's own data."""
+    if not retrofits:
+        return ""
+    rows = (
+        (
+            r.retrofit.title,
+            wording.DASH if r.saving is None else wording.saving(r.saving),
+            r.verdict,
+            r.reasons[0],
+        )
+        for r in retrofits
+    )
+    head = ("retrofit", "saving (interval), alone", "verdict", "why")
+    return f"Retrofits, indicative: not proven by an export, and in no total\n\n{table(head, rows)}"
 
 
 def measures(outcome: MeasuresOutcome, *, whole: bool) -> str:

@@ -20,12 +20,13 @@ from app.report.page import (
     Tile,
     VerifiedBlock,
 )
+from app.report.retrofits import answered, retrofit_line
 from app.service.accuracy import Accuracy, accuracies
 from features.issues import DataIssue
 from features.schema import SCHEMA
 from features.telemetry import Telemetry
 
-MOST_ACTIONS, MOST_FINDINGS, MOST_VERIFIED, MOST_MEASURES = 7, 12, 4, 4
+MOST_ACTIONS, MOST_FINDINGS, MOST_VERIFIED = 7, 12, 4
 
 VERDICT_STATES = {
     "supported": State("✓", "supported", "good"),
@@ -64,6 +65,7 @@ def build_page(source: Source, plan_charts: tuple[Chart, ...], fit_charts: tuple
         savings=_savings(source) if changed else (),
         actions=tuple(_action(r, source) for r in supported[:MOST_ACTIONS]),
         considered=tuple(_action(r, source) for r in others[:MOST_ACTIONS]),
+        retrofits=tuple(retrofit_line(r, source) for r in advice.retrofits),
         more_actions=_more(supported, MOST_ACTIONS, "actions are in recommendations.json"),
         standing=tuple(_figure(f.name, f.value, f.unit, f.label, f.note) for f in source.standing.figures),
         measure_counts=counts,
@@ -180,24 +182,11 @@ def _action(r: Recommendation, source: Source) -> Action:
         reasons=tuple(map(wording.prose, r.reasons)) or (wording.DASH,),
         evidence=tuple(map(wording.prose, r.evidence)),
         binding_limit=wording.prose(r.binding_limit),
-        measures=_answered(r, source),
+        measures=answered(r.measures, source),
         rollback_trigger=wording.prose(r.rollback_trigger),
         ride_through=wording.prose(r.ride_through) if r.ride_through else "",
         expiry=r.expiry,
     )
-
-
-def _answered(r: Recommendation, source: Source) -> tuple[str, ...]:
-    """Return the official measures that an action answers and that concern this site, in force first."""
-    elsewhere = {m.id for m, j in source.standing.judgements if j.verdict == "does not apply"}
-    known = {m.id: m for m in source.measures}
-    concerned = [i for i in r.measures if i not in elsewhere]
-    state = {i: known[i].state(source.on) if i in known else "" for i in concerned}
-    ranked = sorted(concerned, key=lambda i: state[i] != "in force")
-    said = [f"{known[i].title} ({i}, {state[i]})" if i in known else i for i in ranked[:MOST_MEASURES]]
-    if len(ranked) > MOST_MEASURES:
-        said.append(f"and {len(ranked) - MOST_MEASURES} more in recommendations.json")
-    return tuple(said)
 
 
 def _money(r: Recommendation, site: Site | None) -> str:

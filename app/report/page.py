@@ -88,6 +88,23 @@ class Action:
 
 
 @dataclass(frozen=True)
+class RetrofitLine:
+    """One retrofit, as the site's own data let it be judged."""
+
+    title: str
+    state: State
+    saving: str
+    saving_detail: str
+    money: str
+    water: str
+    why: tuple[str, ...]
+    evidence: tuple[str, ...]
+    conditions: tuple[str, ...]
+    parameters: tuple[str, ...]
+    measures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class MeasureLine:
     """One official measure and the site's state by it."""
 
@@ -157,6 +174,7 @@ class Page:
     savings: tuple[Tile, ...]
     actions: tuple[Action, ...]
     considered: tuple[Action, ...]
+    retrofits: tuple[RetrofitLine, ...]
     more_actions: str
     standing: tuple[Tile, ...]
     measure_counts: str

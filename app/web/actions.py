@@ -26,6 +26,7 @@ from app.web.nodes import Node, node
 from app.web.notices import foreign_to, heading, said
 from app.web.overview import about, advised
 from app.web.recommended import MOST_MEASURES, answered, considered, money_amount, move, proven
+from app.web.retrofits import retrofits_section
 from app.web.state import SessionState
 from app.web.view import View
 
@@ -107,7 +108,8 @@ def _draw(case: SiteCase, state: SessionState, everything: bool) -> list[Node]:
                 cls="bare",
             )
         )
-    return nodes
+    retrofits = retrofits_section(case, language)
+    return nodes if retrofits is None else [*nodes, retrofits]
 
 
 def _why_not(case: SiteCase, language: Language) -> Node:

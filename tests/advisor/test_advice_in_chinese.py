@@ -53,6 +53,8 @@ def said(advice: Advice, telemetry: Telemetry) -> Iterator[str]:
             r.expiry,
             r.verdict,
         )
+    for retrofit in advice.retrofits:
+        yield from (*retrofit.reasons, *retrofit.evidence, *retrofit.to_measure)
     for verified in advice.verified:
         yield from said_by(verified)
     for issue in (*advice.issues, *telemetry.issues):

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from advisor.catalogue import load_measures
-from advisor.plan import Advice
+from advisor.catalogue import load_measures, load_retrofits
+from advisor.plan import Advice, Interval, Saving
+from advisor.retrofit_words import Assessed
 from advisor.site import Site
 from app.report.charts import Chart, Series, predicted_against_measured
 from app.report.content import build_page, lever_move
@@ -89,6 +90,42 @@ def test_the_report_says_what_was_found_and_what_to_do(html: str) -> None:
         "26.4 °C",
     ):
         assert said in text, said
+
+
+def test_retrofits_are_shown_apart_and_never_as_something_to_do(
+    telemetry: Telemetry, advice: Advice, card: ModelCard, site: Site
+) -> None:
+    told = {r.id: r for r in load_retrofits()}
+    saving = Saving(
+        Interval(200.0, 400.0, 600.0), Interval(0.4, 0.9, 1.3), cost=Interval(130.0, 260.0, 390.0)
+    )
+    retrofits = (
+        Assessed(
+            told["water-side-economiser"], "indicative", ("cn-p09b-cooling-technologies",), ("in 90 hours",),
+            saving=saving, pue_before=1.4, pue_after=1.388, water_m3=Interval(-5.0, -3.0, -1.0),
+            investment=9000.0, payback_years=1.3, payback_range_years=Interval(0.9, 1.3, 2.7),
+        ),
+        Assessed(
+            told["evaporative-cooling-direct"], "not assessed", (), ("room air is unknown",),
+            to_measure=("export room_air_temp_c",),
+        ),
+    )  # fmt: skip
+    text = Words(page_of(telemetry, replace(advice, retrofits=retrofits), card, site)).text
+    for said in (
+        "Water-side economiser: free-cooling heat exchanger",
+        "≈ indicative",
+        "400 kWh (200 to 600)",
+        "PUE 1.400 → 1.388",
+        "3.0 m³ (1.0 to 5.0) less make-up water",
+        "costs 9,000 CNY · payback 1.3 years (0.9 to 2.7)",
+        "? not assessed",
+        "to assess it: export room air temperature",
+        "none is in the totals or the plan",
+        "exchanger approach k 2.8 K (1.1 to 5.6)",
+    ):
+        assert said in text, said
+    assert text.index("What to do") < text.index("Retrofits") < text.index("Where the site stands")
+    assert "1 action would save 1,230 kWh" in text
 
 
 def test_unknown_figures_are_dashes_with_a_reason(html: str) -> None:

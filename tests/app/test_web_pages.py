@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from advisor.plan import Interval
+from advisor.catalogue import load_retrofits
+from advisor.plan import Interval, Saving
+from advisor.retrofit_words import Assessed
 from app.web import actions, findings, fleet, measures, overview, report
 from app.web.energy_split import parts_of
 from app.web.figures import percent, plain, spanned
 from app.web.language import LANGUAGES
 from app.web.nodes import Node, node
 from app.web.places import place_of
+from app.web.retrofits import retrofits_section
 from app.web.series import MOST_POINTS, SeriesOf, Where
 from features.issues import DataIssue
+from features.message import say
 
 spec = importlib.util.spec_from_file_location("web_case", Path(__file__).with_name("web_case.py"))
 assert spec is not None
@@ -96,6 +101,35 @@ def test_what_is_not_proven_claims_no_saving_and_no_money(tmp_path: Path, site: 
     assert action.find("summary")[0].find("span", "gain") == ()
     assert "Not proven" in action.text()
     assert action.find("button") == ()
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("en", ("Retrofits", "Water-side economiser", "Indicative", "Not assessed", "room air",
+                "Payback: 1.3 years", "Change of make-up water: −3.0 m³", "PUE 1.400 → 1.388")),
+        ("zh", ("改造措施", "水侧自然冷却", "仅供参考", "未评估", "请导出", "投资回收期：", "补水变化：")),
+    ],
+)  # fmt: skip
+def test_retrofits_stand_apart_in_both_languages(lang: str, said: tuple[str, ...], case: Any) -> None:
+    told = {r.id: r for r in load_retrofits()}
+    saving = Saving(Interval(200.0, 400.0, 600.0), Interval(0.4, 0.9, 1.3))
+    retrofits = (
+        Assessed(
+            told["water-side-economiser"], "indicative", (), ("x",), saving=saving, pue_before=1.4,
+            pue_after=1.388, water_m3=Interval(-5.0, -3.0, -1.0), payback_range_years=Interval(0.9, 1.3, 2.7),
+        ),
+        Assessed(
+            told["evaporative-cooling-direct"], "not assessed", (), ("x",),
+            to_measure=(say("export supply_air_temp_c and room_air_temp_c"),),
+        ),
+    )  # fmt: skip
+    assert retrofits_section(case, LANGUAGES[lang]) is None
+    judged = replace(case, advice=replace(case.advice, retrofits=retrofits))
+    shown = retrofits_section(judged, LANGUAGES[lang])
+    assert shown is not None
+    for words in said:
+        assert words in shown.text(), words
 
 
 def test_a_decision_is_of_this_session_and_can_be_undone(case: Any, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from advisor.catalogue import load_retrofits
 from advisor.site import Site
 from models.prediction import OUTPUT_COLUMNS
 from training.result import BACKTEST_COLUMNS
@@ -50,6 +51,8 @@ def test_the_site_file_of_the_readme_is_valid() -> None:
     site = Site.model_validate(tomllib.loads(basic + more))
     assert site.pv is not None
     assert [group.model for group in site.servers] == ["xeon-8280-2s"]
+    assert site.retrofits.keys() <= {r.id for r in load_retrofits()}
+    assert site.retrofits["aisle-containment"].installed
 
 
 def test_files_that_the_readme_names_exist() -> None:

@@ -41,6 +41,7 @@ def test_the_wheel_holds_data_and_template(held: set[str]) -> None:
     assert "app/report/report.html.jinja" in held
     assert any(name.startswith("advisor/measures/") and name.endswith(".toml") for name in held)
     assert any(name.startswith("advisor/limits/") and name.endswith(".toml") for name in held)
+    assert any(name.startswith("advisor/retrofits/") and name.endswith(".toml") for name in held)
 
 
 def test_the_wheel_holds_nothing_else(held: set[str]) -> None:
