@@ -16,8 +16,9 @@ from advisor.plan import Z90, Limit, Recommendation, Saving
 from advisor.plan_table import plan_table
 from advisor.site import LeverRange, Site
 from features.frame import FloatArray
+from features.levers import AIR_LEVERS
 from features.message import Message, say
-from features.operation import AIR_LEVERS, Operation
+from features.operation import Operation
 from features.telemetry import Telemetry, TimeZone
 from models.lever_noise import it_noise, overhead_noise
 from models.site_response import least_rows

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from advisor.plan import Interval, Recommendation, Saving, Verdict, VerifiedPlan
+from features.levers import AIR_LEVERS
 from features.message import Message, say
-from features.operation import AIR_LEVERS
 from features.schema import SCHEMA
 from features.telemetry import TimeZone
 

@@ -66,6 +66,16 @@ def setting(lever: str, value: float) -> Message:
     return say("{value:g} °C", value=value)
 
 
+def spread(lever: str, value: float, places: int) -> Message:
+    """Return how much a lever varies, with its unit and so many decimals."""
+    number = f"{value:.{places}f}"
+    if lever == AIRFLOW:
+        return say("{number} %", number=number)
+    if lever == EVAPORATIVE:
+        return say("{number} of the time", number=number)
+    return say("{number} K", number=number)
+
+
 def unit_of(lever: str) -> str:
     """Return the unit of a lever as it is shown beside a number; empty for a share."""
     return {APPROACH: "K", AIRFLOW: "%", EVAPORATIVE: ""}.get(lever, "°C")
