@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from advisor.plan import Z90, Problem
 from features.frame import FloatArray
+from features.levers import AIRFLOW, PLANT_LEVERS, scale_of
 from features.message import say, term
 from features.operation import BoolArray, Operation
 from models.site_response import SiteResponse
@@ -148,14 +149,25 @@ class Search:
         return float(guide.not_held_k(moved)[0]) <= NOT_HELD_K
 
     def _supported(self, pair: Pair) -> BoolArray:
-        """Whether the site was run near the pair, in the month's weather, for at least a day in all."""
-        near = self.explored.usable
-        for name, value in zip(self.levers, pair, strict=True):
-            near &= np.abs(self.explored.levers[name] - value) <= SUPPORT_K
-        dry = self.explored.dry_bulb_c[near]
-        low, high = self.weather[:, :1], self.weather[:, 1:]
-        hours = ((dry >= low) & (dry <= high)).sum(axis=1) * self.explored.hours
-        return np.asarray(hours >= SUPPORT_HOURS)
+        """Whether the site was run near the pair, in the month's weather, for at least a day in all.
+
+        Set-points of air and water count together, airflow with the air; other levers act apart from them.
+        """
+        values = dict(zip(self.levers, pair, strict=True))
+        room = [n for n in values if n not in PLANT_LEVERS]
+        groups = [room] if room else []
+        groups += [[*room[:1], n] if n == AIRFLOW else [n] for n in values if n in PLANT_LEVERS]
+        supported = np.ones(self.n_months, dtype=np.bool_)
+        for group in groups:
+            near = self.explored.usable
+            for name in group:
+                reach = SUPPORT_K * scale_of(name).kelvin
+                near &= np.abs(self.explored.levers[name] - values[name]) <= reach
+            dry = self.explored.dry_bulb_c[near]
+            low, high = self.weather[:, :1], self.weather[:, 1:]
+            hours = ((dry >= low) & (dry <= high)).sum(axis=1) * self.explored.hours
+            supported &= hours >= SUPPORT_HOURS
+        return supported
 
     @cached_property
     def weather(self) -> FloatArray:
@@ -220,7 +232,11 @@ class Search:
 
 
 def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
-    """Return the pair of every month."""
+    """Return the pair of every month.
+
+    Set-points of air and water are tried in pairs. Levers that only some sites have join them one at a
+    time: a grid of all would grow beyond reach.
+    """
     counts = search.counts
     share = counts / counts.sum()
     grids = [search.problem.candidates[name] for name in levers]
@@ -231,19 +247,31 @@ def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
             return -np.inf
         return float(share @ o.mean_kw - (share @ o.draws_kw).std(ddof=1))
 
-    coarse = list(product(*(_coarse(g) for g in grids)))
     current = search.current()
+    single = tuple(k for k, name in enumerate(levers) if name in PLANT_LEVERS)
+    reach = [COARSE_K * scale_of(name).kelvin for name in levers]
+
+    def trials(base: Pair) -> list[Pair]:
+        ways = (
+            (base[k],) if k in single else _coarse(g, r)
+            for k, (g, r) in enumerate(zip(grids, reach, strict=True))
+        )
+        return list(product(*ways))
+
+    def climb(pair: Pair, score: Callable[[Pair], float]) -> Pair:
+        return _climb(pair, grids, score, {k: _coarse(grids[k], reach[k]) for k in single})
 
     def against_current(pair: Pair) -> float:
         # what is in force needs no proof, unless it breaks a limit itself
         return 0.0 if pair == current and search.kept(pair) else over_all(pair)
 
-    overall = _refine(max([current, *coarse], key=against_current), grids, against_current)
+    overall = climb(max([current, *trials(current)], key=against_current), against_current)
     overall = _without_idle_moves(search, overall)
     if search.capped and search.cap is not None:  # a cap holds over the window, not in each of its months
         return [overall] * search.n_months
+    around = [overall, *trials(overall)]
     return [
-        _month_pair(search, overall, month, coarse, grids) if counts[month] >= MONTH_ROWS / 3 else overall
+        _month_pair(search, month, around, climb) if counts[month] >= MONTH_ROWS / 3 else overall
         for month in range(search.n_months)
     ]
 
@@ -266,9 +294,13 @@ def _without_idle_moves(search: Search, best: Pair) -> Pair:
 
 
 def _month_pair(
-    search: Search, overall: Pair, month: int, coarse: list[Pair], grids: list[tuple[float, ...]]
+    search: Search,
+    month: int,
+    around: list[Pair],
+    climb: Callable[[Pair, Callable[[Pair], float]], Pair],
 ) -> Pair:
-    """Return the month's pair: the window's, unless another one is better beyond doubt."""
+    """Return the month's pair: the window's, which stands first, unless another one is better beyond doubt."""
+    overall = around[0]
     stay = search.outcome(overall)
     base = float(search.window.facility_kw[search.months == month].mean())
 
@@ -279,7 +311,7 @@ def _month_pair(
         spread = (o.draws_kw[month] - stay.draws_kw[month]).std() if pair != overall else 0.0
         return float(o.mean_kw[month] - stay.mean_kw[month] - Z90 * spread)
 
-    best = _refine(max([overall, *coarse], key=gain), grids, gain)
+    best = climb(max(around, key=gain), gain)
     return best if gain(best) > DEAD_BAND * base else overall
 
 
@@ -294,8 +326,33 @@ def _refine(pair: Pair, grids: list[tuple[float, ...]], score: Callable[[Pair], 
         best, best_score = challenger, score(challenger)
 
 
-def _coarse(grid: tuple[float, ...]) -> tuple[float, ...]:
-    step = max(round(COARSE_K / (grid[1] - grid[0])), 1) if len(grid) > 1 else 1
+def _climb(
+    pair: Pair,
+    grids: list[tuple[float, ...]],
+    score: Callable[[Pair], float],
+    single: dict[int, tuple[float, ...]],
+) -> Pair:
+    """Refine a pair, then one lever of `single` after the other over its coarse values, until none gains."""
+    paired = tuple(k for k in range(len(pair)) if k not in single)
+    best = _refine(pair, _only(grids, pair, paired), score)
+    while single:
+        before = best
+        for moved, values in single.items():
+            line = [(*best[:moved], v, *best[moved + 1 :]) for v in values]
+            best = _refine(max([best, *line], key=score), _only(grids, best, (moved,)), score)
+        best = _refine(best, _only(grids, best, paired), score)
+        if score(best) <= score(before):
+            return before
+    return best
+
+
+def _only(grids: list[tuple[float, ...]], pair: Pair, moved: tuple[int, ...]) -> list[tuple[float, ...]]:
+    """Return the grids of the levers that are moved; the others stay."""
+    return [g if k in moved else (x,) for k, (g, x) in enumerate(zip(grids, pair, strict=True))]
+
+
+def _coarse(grid: tuple[float, ...], reach: float) -> tuple[float, ...]:
+    step = max(round(reach / (grid[1] - grid[0])), 1) if len(grid) > 1 else 1
     return tuple(dict.fromkeys((*grid[::step], grid[-1])))
 
 

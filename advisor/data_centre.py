@@ -13,7 +13,7 @@ from advisor.catalogue import Measure, measures_for
 from advisor.combine import MOST_ACTIONS
 from advisor.cooling import propose, proposed_saving_pct
 from advisor.data_centre_case import Case, case_of
-from advisor.lever_test import plan_test
+from advisor.lever_test import plan_test, why_untested
 from advisor.plan import Advice, Recommendation, Saving, VerifiedPlan
 from advisor.plan_table import advice_provenance, plan_table
 from advisor.ranking import recommend
@@ -21,6 +21,7 @@ from advisor.site import Site
 from advisor.site_actions import has_more, together
 from advisor.verify import verify_set_points
 from features.issues import DataIssue
+from features.levers import PLANT_LEVERS
 from features.message import say
 from features.operation import Operation
 from features.telemetry import Telemetry
@@ -79,11 +80,26 @@ def _with_test(advice: Advice, case: Case, telemetry: Telemetry, known: dict[str
     test = plan_test(
         case.operation, untold, case.site, case.problem.limits, telemetry.zone, case.problem.seed
     )
+    limits = case.problem.limits
+    why_not = (why_untested(n, case.operation, case.site, limits) for n in untold if n in PLANT_LEVERS)
+    advice = replace(advice, issues=(*advice.issues, *(_untested(case.site.id, w) for w in why_not if w)))
     if test is None:
         return advice
     said = tuple(e for e in case.what_if.reasons if any(e.startswith(n) for n in test.levels))
     entry = test.recommendation(known[next(iter(test.levels))], said)
     return replace(advice, test=test, recommendations=(*advice.recommendations, entry))
+
+
+def _untested(site: str, why: str) -> DataIssue:
+    return DataIssue(
+        "D-TEST-NONE",
+        "info",
+        site,
+        why,
+        say("declare a wider range under [levers] in site.toml, if the plant permits one"),
+        say("nothing is claimed of this lever"),
+        0,
+    )
 
 
 def _with_more(

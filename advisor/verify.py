@@ -12,11 +12,14 @@ import pandas as pd
 from advisor.plan import Z90, Check, Interval, Limit, Plan, Saving, Totals, Verdict, VerifiedPlan
 from advisor.site import Site
 from features.frame import FloatArray
+from features.levers import AIRFLOW, PLANT_LEVERS, scale_of, setting
 from features.message import Message, say, term
 from features.operation import BoolArray, Operation
 from models.site_scorer import Scored, SiteScorer
 
 NEAR_K = 1.25
+NEAR_FLOW_PCT = 2.0
+"""Airflow this far from the planned one says what the inlet will be [% of the rated one]."""
 LEAST_STEPS = 24
 MECHANISM_PCT = 3.0
 """A larger saving needs a mechanism that the site's own data show [% of facility energy]."""
@@ -166,7 +169,10 @@ def _as_operated(window: Operation, current: dict[str, FloatArray]) -> bool:
     known = window.usable
     if not known.any():
         return False
-    return all(float((np.abs(window.levers[n] - v) < 0.05)[known].mean()) > 0.95 for n, v in current.items())
+    return all(
+        float((np.abs(window.levers[n] - v) < 0.05 * scale_of(n).kelvin)[known].mean()) > 0.95
+        for n, v in current.items()
+    )
 
 
 def _held_totals(
@@ -222,7 +228,7 @@ def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
                     ok,
                     float(moved.max()),
                     high,
-                    say("{low:g} to {high:g} °C", low=low, high=high),
+                    say("{low:g} to {high}", low=low, high=setting(lever, high)),
                 )
             )
         seen = (
@@ -232,7 +238,7 @@ def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
         )
         ok = len(seen) > 0 and moved.min() >= seen.min() - 1e-9 and moved.max() <= seen.max() + 1e-9
         note = (
-            say("explored {low:g} to {high:g} °C", low=seen.min(), high=seen.max())
+            say("explored {low:g} to {high}", low=seen.min(), high=setting(lever, seen.max()))
             if len(seen)
             else say("never explored")
         )
@@ -259,10 +265,13 @@ def _inlet_check(
     """Compare what the hottest inlet sensor showed near the planned set-points with the limit."""
     name = say("{column} {sense} {limit:g} °C", column=limit.name, sense=term(limit.sense), limit=limit.value)
     air = operation.air_lever
+    # what towers, economisers and pads do does not reach the room
+    planned = {n: v for n, v in planned.items() if n not in PLANT_LEVERS or n == AIRFLOW}
     if limit.name != "server_inlet_temp_c" or not planned:
         return Check(name, True, None, limit.value, say("nothing is moved that it guards"))
     if operation.inlet_c is None:
         warmer = air in planned and bool((planned[air] > current[air]).any())
+        warmer |= AIRFLOW in planned and bool((planned[AIRFLOW] < current[AIRFLOW]).any())
         note = say("no inlet sensor: a warmer aisle would not be seen") if warmer else say("no inlet sensor")
         return Check(name, not (warmer and limit.sense == "max"), None, limit.value, note)
     # the inlet follows the air set-point; without one its level near the planned set-points counts
@@ -272,11 +281,15 @@ def _inlet_check(
     table = pd.DataFrame(planned).drop_duplicates()
     for row in table.itertuples(index=False):
         target = dict(zip(table.columns, row, strict=True))
-        near = known & (np.abs(operation.levers[guide] - target[guide]) <= NEAR_K)
+        near = known & (np.abs(operation.levers[guide] - target[guide]) <= NEAR_K * scale_of(guide).kelvin)
         others = [n for n in target if n != guide]
         beside = near.copy()
         for other in others:
-            beside &= np.abs(operation.levers[other] - target[other]) <= 2 * NEAR_K
+            reach = NEAR_FLOW_PCT if other == AIRFLOW else 2 * NEAR_K
+            beside &= np.abs(operation.levers[other] - target[other]) <= reach
+        if AIRFLOW in target and bool((planned[AIRFLOW] != current[AIRFLOW]).any()):
+            # where air lacks the inlet runs away: what it was with more air says nothing
+            near &= np.abs(operation.levers[AIRFLOW] - target[AIRFLOW]) <= NEAR_FLOW_PCT
         chosen = beside if beside.sum() >= LEAST_STEPS else near
         if chosen.sum() < LEAST_STEPS:
             return Check(
@@ -288,7 +301,8 @@ def _inlet_check(
                     "fewer than {least} steps were measured near {target}",
                     least=LEAST_STEPS,
                     target=Message.joined(
-                        ", ", (say("{lever} = {value:g} °C", lever=n, value=v) for n, v in target.items())
+                        ", ",
+                        (say("{lever} = {value}", lever=n, value=setting(n, v)) for n, v in target.items()),
                     ),
                 ),
             )
@@ -317,8 +331,8 @@ def _settled(operation: Operation) -> BoolArray:
     """Return the steps before which no lever was moved for a while."""
     steps = max(round(SETTLING_HOURS / operation.hours), 1)
     calm = np.ones(len(operation), dtype=bool)
-    for values in operation.levers.values():
-        moved = np.abs(np.diff(values, prepend=values[:1])) > 0.05
+    for name, values in operation.levers.items():
+        moved = np.abs(np.diff(values, prepend=values[:1])) > 0.05 * scale_of(name).kelvin
         calm &= ~pd.Series(moved).rolling(steps, min_periods=1).max().astype(bool).to_numpy()
     return calm
 

@@ -14,13 +14,15 @@ from advisor.plan import Limit
 from advisor.what_if import Chosen, Lever, LimitState, State
 from advisor.what_if_supply import Drawn, Supply
 from features.frame import FloatArray
+from features.levers import scale_of, setting, unit_of
 from features.message import say
 from features.operation import Operation
 from models.identifiability import LeverEvidence
 from models.site_response import Scenario
 
 BEYOND_K = 2.0
-"""A set-point's slider goes this far beyond what was tried, so that the unknown can be seen [K]."""
+"""A set-point's slider goes this far beyond what was tried, so that the unknown can be seen [K]; levers of
+another unit in proportion (`features.levers.Scale.kelvin`)."""
 NEAR_K = 1.5
 """Set-points count as tried where the site ran so near [K]; the interval tells what is between."""
 LOAD_MARGIN = 0.02
@@ -82,7 +84,8 @@ class Domain:
         """Return how long the site ran near these set-points in the window's weather [h]."""
         alike, tried = self._weather
         wanted = np.array([set_points[n] for n in self.movable])
-        return float((np.abs(tried - wanted) <= NEAR_K).all(axis=1).sum()) * alike.hours
+        near = np.array([NEAR_K * scale_of(n).kelvin for n in self.movable])
+        return float((np.abs(tried - wanted) <= near).all(axis=1).sum()) * alike.hours
 
     def outside(self, chosen: Chosen, it_kw: FloatArray) -> tuple[str, ...]:
         """Return how a setting leaves what was seen; empty where it does not."""
@@ -126,11 +129,11 @@ def _beyond(lever: Lever, value: float) -> str:
             high=lever.known_upper,
         )
     return say(
-        "{lever} of {value:g} °C was never tried: the site ran between {low:g} and {high:g} °C",
+        "{lever} of {value} was never tried: the site ran between {low:g} and {high}",
         lever=lever.name,
-        value=value,
+        value=setting(lever.name, value),
         low=lever.known_lower,
-        high=lever.known_upper,
+        high=setting(lever.name, lever.known_upper),
     )
 
 
@@ -152,14 +155,16 @@ def _set_point(case: Case, domain: Domain, name: str) -> Lever:
     low, high = (float(evidence.get(side, now)) for side in ("low_c", "high_c"))
     low, high = (now, now) if not np.isfinite(low) else (low, high)
     permitted = case.site.levers.get(name)
-    step = permitted.step if permitted else 0.5
+    scale = scale_of(name)
+    step = permitted.step if permitted else scale.step
     edges = [low, high, now, *((permitted.lower, permitted.upper) if permitted else ())]
-    lower = np.floor((min(edges) - BEYOND_K) / step) * step
-    upper = np.ceil((max(edges) + BEYOND_K) / step) * step
+    beyond = BEYOND_K * scale.kelvin
+    lower = np.floor(max(min(edges) - beyond, scale.lower) / step) * step
+    upper = np.ceil(min(max(edges) + beyond, scale.upper) / step) * step
     disabled = ""
     if name not in domain.movable:
         disabled = _unknown(case, name)
-    return Lever(name, "°C", "set_point", float(lower), float(upper), step, now, low, high, disabled)
+    return Lever(name, unit_of(name), "set_point", float(lower), float(upper), step, now, low, high, disabled)
 
 
 def _unknown(case: Case, name: str) -> str:
@@ -295,6 +300,6 @@ def _permitted(case: Case, lever: Lever, value: float) -> list[LimitState]:
     source = say("site.toml") if permitted else say("site.toml: not among the levers that may be moved")
     near = lever.step
     return [
-        _state(lever.name, "min", low, "°C", value, lever.now, near, source),
-        _state(lever.name, "max", high, "°C", value, lever.now, near, source),
+        _state(lever.name, "min", low, lever.unit, value, lever.now, near, source),
+        _state(lever.name, "max", high, lever.unit, value, lever.now, near, source),
     ]

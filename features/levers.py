@@ -77,5 +77,5 @@ def spread(lever: str, value: float, places: int) -> Message:
 
 
 def unit_of(lever: str) -> str:
-    """Return the unit of a lever as it is shown beside a number; empty for a share."""
-    return {APPROACH: "K", AIRFLOW: "%", EVAPORATIVE: ""}.get(lever, "°C")
+    """Return the unit of a lever as it is shown beside a slider; a share of the time is hours per hour."""
+    return {APPROACH: "K", AIRFLOW: "%", EVAPORATIVE: "h/h"}.get(lever, "°C")

@@ -53,11 +53,11 @@ class LeverLaws:
     approach_exponent: float = 1.0
     missing_share: float = 1.2
     missing_width: float = 0.02
-    loop_pump_kw: float = 14.0
+    loop_pump_kw: float = 20.0
     dry_cooler_fan_kw: float = 48.0
     pad_effectiveness: float = 0.75
-    pad_pump_kw: float = 6.0
-    pad_fan_share: float = 0.25
+    pad_pump_kw: float = 3.0
+    pad_fan_share: float = 0.12
     pad_air_m3_s: float = 90.0
 
     def missing_air(self, drawn: FloatArray, delivered: FloatArray) -> FloatArray:
