@@ -14,11 +14,12 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from advisor.plan import Z90, Problem
+from advisor.plan import Z90, Limit, Problem
 from features.frame import FloatArray
 from features.levers import AIRFLOW, PLANT_LEVERS, scale_of
 from features.message import say, term
 from features.operation import BoolArray, Operation
+from models.inlet_guide import settled
 from models.site_response import SiteResponse
 
 COARSE_K = 1.5
@@ -29,8 +30,12 @@ NOT_HELD_K = 0.3
 """An inlet this much warmer than with cold water says that the plant cannot hold its set-point [K]."""
 DEAD_BAND = 0.001
 """A month keeps the window's pair unless the gain exceeds this share of its energy [1]."""
+ALIKE_AIR = 0.03
+"""Steps whose airflow per IT power differs by no more than this share saw as little air [1]."""
 SUPPORT_K = 1.0
 SUPPORT_HOURS = 24.0
+AIR_HOURS = 48.0
+"""So long must so little air per heat have been seen: the verifier leaves out more after a move [h]."""
 
 Pair = tuple[float, ...]
 
@@ -112,6 +117,8 @@ class Search:
         feasible, blocked = self._limits(after)
         if not self._held(pair):
             feasible, blocked = np.zeros_like(feasible), NOT_HELD
+        if lacking := self._lacks_air(pair):
+            feasible, blocked = np.zeros_like(feasible), lacking
         pue = np.nan if self.cap is None else self._pue(after["it"], mean, draws)
         return Outcome(mean, draws, feasible & supported, blocked, pue)
 
@@ -147,6 +154,31 @@ class Search:
         one = self.window.rows(np.arange(len(self.window)) < 1)
         moved = one.with_levers({k: np.full(1, v) for k, v in zip(self.levers, pair, strict=True)})
         return float(guide.not_held_k(moved)[0]) <= NOT_HELD_K
+
+    def _lacks_air(self, pair: Pair) -> str:
+        """Return what forbids less air; empty where sensors have seen as little of it per heat, and no harm.
+
+        Where air lacks the inlet runs away within a few per cent: no surface is believed there. The busiest
+        step decides.
+        """
+        values = dict(zip(self.levers, pair, strict=True))
+        inlet = self.explored.inlet_c
+        if inlet is None or not values.get(AIRFLOW, np.inf) < self.problem.current.get(AIRFLOW, 0.0):
+            return ""
+        known = self.explored.usable & np.isfinite(inlet) & settled(self.explored)
+        least = values[AIRFLOW] / float(self.explored.it_kw[self.explored.usable].max())
+        ratio = self.explored.levers[AIRFLOW] / self.explored.it_kw
+        near = known & (np.abs(ratio / least - 1.0) <= ALIKE_AIR)
+        air = self.explored.air_lever
+        warmer = np.zeros(len(inlet))
+        if air is not None:
+            warmer = values[air] - self.explored.levers[air]
+            near &= np.abs(warmer) <= 2 * SUPPORT_K
+        if near.sum() * self.explored.hours < AIR_HOURS:
+            return UNTRIED
+        hottest = float((inlet + warmer)[near].max()) + float(self.problem.options.get("sensor_error_k", 0.0))
+        limits = (x for x in self.problem.limits if x.name == "server_inlet_temp_c" and x.sense == "max")
+        return next((_named(x) for x in limits if hottest > x.value), "")
 
     def _supported(self, pair: Pair) -> BoolArray:
         """Whether the site was run near the pair, in the month's weather, for at least a day in all.
@@ -208,13 +240,7 @@ class Search:
                 today = self._extreme(self._before["inlet"], np.minimum)
                 broken = worst < np.minimum(limit.value, today) - 0.1
             if broken.any():
-                blocked = say(
-                    "{column} {sense} {limit:g} °C ({source})",
-                    column=limit.name,
-                    sense=term(limit.sense),
-                    limit=limit.value,
-                    source=limit.source,
-                )
+                blocked = _named(limit)
             feasible &= ~broken
         return feasible, blocked
 
@@ -229,6 +255,16 @@ class Search:
         np.add.at(total, self.months, values)
         means: FloatArray = total / np.maximum(self.counts, 1.0)[:, None]
         return means
+
+
+def _named(limit: Limit) -> str:
+    return say(
+        "{column} {sense} {limit:g} °C ({source})",
+        column=limit.name,
+        sense=term(limit.sense),
+        limit=limit.value,
+        source=limit.source,
+    )
 
 
 def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:

@@ -287,9 +287,10 @@ def _inlet_check(
         for other in others:
             reach = NEAR_FLOW_PCT if other == AIRFLOW else 2 * NEAR_K
             beside &= np.abs(operation.levers[other] - target[other]) <= reach
-        if AIRFLOW in target and bool((planned[AIRFLOW] != current[AIRFLOW]).any()):
-            # where air lacks the inlet runs away: what it was with more air says nothing
-            near &= np.abs(operation.levers[AIRFLOW] - target[AIRFLOW]) <= NEAR_FLOW_PCT
+        if AIRFLOW in target and bool((planned[AIRFLOW] < current[AIRFLOW]).any()):
+            near = beside = known & _little_air(operation, target[AIRFLOW])
+            if air is not None and air in target:
+                near = beside = near & (np.abs(operation.levers[air] - target[air]) <= 2 * NEAR_K)
         chosen = beside if beside.sum() >= LEAST_STEPS else near
         if chosen.sum() < LEAST_STEPS:
             return Check(
@@ -325,6 +326,16 @@ def _inlet_check(
     return Check(
         name, ok, extreme, limit.value, say("the export itself went down to {today:.1f} °C", today=today)
     )
+
+
+def _little_air(operation: Operation, planned_pct: float) -> BoolArray:
+    """Return the steps with as little air per heat as the planned airflow leaves in the busiest step.
+
+    Where air lacks the inlet runs away: what it was with more air, or with less heat, says nothing.
+    """
+    busiest = float(np.nanmax(np.where(operation.usable, operation.it_kw, np.nan)))
+    ratio = operation.levers[AIRFLOW] / operation.it_kw
+    return np.asarray(np.abs(ratio * busiest - planned_pct) <= NEAR_FLOW_PCT, dtype=np.bool_)
 
 
 def _settled(operation: Operation) -> BoolArray:
