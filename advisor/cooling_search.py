@@ -14,12 +14,12 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from advisor.air_need import AirNeed
 from advisor.plan import Z90, Limit, Problem
 from features.frame import FloatArray
 from features.levers import AIRFLOW, PLANT_LEVERS, scale_of
 from features.message import say, term
 from features.operation import BoolArray, Operation
-from models.inlet_guide import settled
 from models.site_response import SiteResponse
 
 COARSE_K = 1.5
@@ -30,12 +30,8 @@ NOT_HELD_K = 0.3
 """An inlet this much warmer than with cold water says that the plant cannot hold its set-point [K]."""
 DEAD_BAND = 0.001
 """A month keeps the window's pair unless the gain exceeds this share of its energy [1]."""
-ALIKE_AIR = 0.03
-"""Steps whose airflow per IT power differs by no more than this share saw as little air [1]."""
 SUPPORT_K = 1.0
 SUPPORT_HOURS = 24.0
-AIR_HOURS = 48.0
-"""So long must so little air per heat have been seen: the verifier leaves out more after a move [h]."""
 
 Pair = tuple[float, ...]
 
@@ -155,28 +151,20 @@ class Search:
         moved = one.with_levers({k: np.full(1, v) for k, v in zip(self.levers, pair, strict=True)})
         return float(guide.not_held_k(moved)[0]) <= NOT_HELD_K
 
-    def _lacks_air(self, pair: Pair) -> str:
-        """Return what forbids less air; empty where sensors have seen as little of it per heat, and no harm.
+    @cached_property
+    def _air_need(self) -> AirNeed | None:
+        return AirNeed.learn(self.explored)
 
-        Where air lacks the inlet runs away within a few per cent: no surface is believed there. The busiest
-        step decides.
-        """
+    def _lacks_air(self, pair: Pair) -> str:
+        """Return what forbids less air; empty where sensors saw as little of it, and no harm."""
         values = dict(zip(self.levers, pair, strict=True))
-        inlet = self.explored.inlet_c
-        if inlet is None or not values.get(AIRFLOW, np.inf) < self.problem.current.get(AIRFLOW, 0.0):
+        need = self._air_need
+        if need is None or not values.get(AIRFLOW, np.inf) < self.problem.current.get(AIRFLOW, 0.0):
             return ""
-        known = self.explored.usable & np.isfinite(inlet) & settled(self.explored)
-        least = values[AIRFLOW] / float(self.explored.it_kw[self.explored.usable].max())
-        ratio = self.explored.levers[AIRFLOW] / self.explored.it_kw
-        near = known & (np.abs(ratio / least - 1.0) <= ALIKE_AIR)
-        air = self.explored.air_lever
-        warmer = np.zeros(len(inlet))
-        if air is not None:
-            warmer = values[air] - self.explored.levers[air]
-            near &= np.abs(warmer) <= 2 * SUPPORT_K
-        if near.sum() * self.explored.hours < AIR_HOURS:
+        hottest = need.hottest_c(values[AIRFLOW], values.get(self.explored.air_lever or ""))
+        if hottest is None:
             return UNTRIED
-        hottest = float((inlet + warmer)[near].max()) + float(self.problem.options.get("sensor_error_k", 0.0))
+        hottest += float(self.problem.options.get("sensor_error_k", 0.0))
         limits = (x for x in self.problem.limits if x.name == "server_inlet_temp_c" and x.sense == "max")
         return next((_named(x) for x in limits if hottest > x.value), "")
 
@@ -302,6 +290,8 @@ def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
         return 0.0 if pair == current and search.kept(pair) else over_all(pair)
 
     overall = climb(max([current, *trials(current)], key=against_current), against_current)
+    if single:  # the warmest room may leave no way for less air: the other levers first
+        overall = max(overall, climb(current, against_current), key=against_current)
     overall = _without_idle_moves(search, overall)
     if search.capped and search.cap is not None:  # a cap holds over the window, not in each of its months
         return [overall] * search.n_months
@@ -368,10 +358,11 @@ def _climb(
     score: Callable[[Pair], float],
     single: dict[int, tuple[float, ...]],
 ) -> Pair:
-    """Refine a pair, then one lever of `single` after the other over its coarse values, until none gains."""
-    paired = tuple(k for k in range(len(pair)) if k not in single)
-    best = _refine(pair, _only(grids, pair, paired), score)
-    while single:
+    """Move one lever of `single` after the other over its coarse values, then the pair, until none gains."""
+    if not single:
+        return _refine(pair, grids, score)
+    paired, best = tuple(k for k in range(len(pair)) if k not in single), pair
+    while True:
         before = best
         for moved, values in single.items():
             line = [(*best[:moved], v, *best[moved + 1 :]) for v in values]
@@ -379,7 +370,6 @@ def _climb(
         best = _refine(best, _only(grids, best, paired), score)
         if score(best) <= score(before):
             return before
-    return best
 
 
 def _only(grids: list[tuple[float, ...]], pair: Pair, moved: tuple[int, ...]) -> list[tuple[float, ...]]:

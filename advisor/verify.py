@@ -287,10 +287,11 @@ def _inlet_check(
         for other in others:
             reach = NEAR_FLOW_PCT if other == AIRFLOW else 2 * NEAR_K
             beside &= np.abs(operation.levers[other] - target[other]) <= reach
-        if AIRFLOW in target and bool((planned[AIRFLOW] < current[AIRFLOW]).any()):
-            near = beside = known & _little_air(operation, target[AIRFLOW])
-            if air is not None and air in target:
-                near = beside = near & (np.abs(operation.levers[air] - target[air]) <= 2 * NEAR_K)
+        less_air = AIRFLOW in target and bool((planned[AIRFLOW] < current[AIRFLOW]).any())
+        if less_air:  # the inlet runs away where air lacks: what it was with more of it says nothing
+            near &= np.abs(operation.levers[AIRFLOW] - target[AIRFLOW]) <= NEAR_FLOW_PCT
+            near &= operation.it_kw >= np.median(operation.it_kw[known])
+            beside = near
         chosen = beside if beside.sum() >= LEAST_STEPS else near
         if chosen.sum() < LEAST_STEPS:
             return Check(
@@ -309,6 +310,8 @@ def _inlet_check(
             )
         shift = target[air] - operation.levers[air][chosen] if guide == air else 0.0
         expected = operation.inlet_c[chosen] + shift
+        if less_air:
+            expected = expected + _warming(operation, chosen, expected)
         worst.append(float(expected.max() if limit.sense == "max" else expected.min()))
     error = site.limits.sensor_error_k
     if limit.sense == "max":
@@ -328,14 +331,15 @@ def _inlet_check(
     )
 
 
-def _little_air(operation: Operation, planned_pct: float) -> BoolArray:
-    """Return the steps with as little air per heat as the planned airflow leaves in the busiest step.
+def _warming(operation: Operation, chosen: BoolArray, inlet_c: FloatArray) -> FloatArray:
+    """Return how much hotter the inlet of some steps would be at the most heat of the export [K].
 
-    Where air lacks the inlet runs away: what it was with more air, or with less heat, says nothing.
+    More heat draws more air, and what lacks is hot: the inlet rises with it, twice the slope at most.
     """
-    busiest = float(np.nanmax(np.where(operation.usable, operation.it_kw, np.nan)))
-    ratio = operation.levers[AIRFLOW] / operation.it_kw
-    return np.asarray(np.abs(ratio * busiest - planned_pct) <= NEAR_FLOW_PCT, dtype=np.bool_)
+    heat = operation.it_kw[chosen]
+    slope = float(np.polyfit(heat - heat.mean(), inlet_c, 1)[0])
+    busiest = float(operation.it_kw[operation.usable].max())
+    return np.asarray(2.0 * max(slope, 0.0) * np.maximum(busiest - heat, 0.0), dtype=np.float64)
 
 
 def _settled(operation: Operation) -> BoolArray:
