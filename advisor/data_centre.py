@@ -20,6 +20,7 @@ from advisor.ranking import recommend
 from advisor.site import Site
 from advisor.site_actions import has_more, together
 from advisor.verify import verify_set_points
+from advisor.water import WaterUse
 from features.issues import DataIssue
 from features.levers import PLANT_LEVERS
 from features.message import say
@@ -61,6 +62,7 @@ def advise_data_centre(
 
     known = {name: cited(name, "set_point") for name in case.problem.current}
     verified, recommendations = _ranked(case, moved, verified, known)
+    recommendations = _with_water(recommendations, verified, case, moved, telemetry)
     advice = _advice(telemetry, case, verified, recommendations, tuple(issues), bundle)
     if has_more(case.site):
         tell(say("combining actions"), 0.9)
@@ -68,6 +70,25 @@ def advise_data_centre(
     advice = _with_test(advice, case, telemetry, known)
     tell(say("done"), 1.0)
     return advice
+
+
+def _with_water(
+    entries: tuple[Recommendation, ...],
+    verified: VerifiedPlan,
+    case: Case,
+    moved: Operation,
+    telemetry: Telemetry,
+) -> tuple[Recommendation, ...]:
+    """Return the recommendations with what the move of a plant's lever does to the water."""
+    if not any(e.lever in PLANT_LEVERS and e.verdict != "hold" for e in entries):
+        return entries
+    water = telemetry.site_series(case.operation.site_id).get("water_m3")
+    metered = None if water is None or not water.notna().any() else water.reindex(moved.stamps).to_numpy()
+    use = WaterUse(moved, metered, (case.start, case.end), case.problem.seed)
+    told = [use.sentence(e.lever, verified.plan.schedule) if e.verdict != "hold" else None for e in entries]
+    return tuple(
+        replace(e, reasons=(*e.reasons, said)) if said else e for e, said in zip(entries, told, strict=True)
+    )
 
 
 def _with_test(advice: Advice, case: Case, telemetry: Telemetry, known: dict[str, tuple[str, ...]]) -> Advice:
@@ -96,7 +117,7 @@ def _untested(site: str, why: str) -> DataIssue:
         "info",
         site,
         why,
-        say("declare a wider range under [levers] in site.toml, if the plant permits one"),
+        say("declare a wider range in site.toml, if the plant permits one"),
         say("nothing is claimed of this lever"),
         0,
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from features.frame import FloatArray
-from features.levers import scale_of, setting, spread
+from features.levers import PLANT_LEVERS, scale_of, setting, spread
 from features.message import say
 from features.operation import Operation
 from models.lever_basis import LeverBasis
@@ -19,6 +19,9 @@ from models.lever_basis import LeverBasis
 LEAST_FREE_SD_K = 0.4
 """Movement left after weather and calendar, below which a lever is not identified [K]; that of other units
 in proportion (`features.levers.Scale.kelvin`)."""
+LEAST_FREE_SHARE = 0.25
+"""Share of a plant lever's spread below which it only followed a rule [1]: such levers move far, and what no
+switch of ours explains of a rule grows with its reach."""
 LEAST_MOVES = 12
 """Moves of the lever by at least `MOVE_K`; fewer are anecdotes, not a test."""
 MOVE_K = 0.5
@@ -51,7 +54,10 @@ class LeverEvidence:
 
     @property
     def _free(self) -> bool:
-        return self.free_sd_k >= LEAST_FREE_SD_K * scale_of(self.lever).kelvin
+        least = LEAST_FREE_SD_K * scale_of(self.lever).kelvin
+        if self.lever in PLANT_LEVERS:
+            least = max(least, LEAST_FREE_SHARE * self.sd_k)
+        return self.free_sd_k >= least
 
     @property
     def reason(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +26,8 @@ ZONE, WATER = "zone_set_point_c", "chilled_water_set_point_c"
 INDEX = pd.date_range("2025-01-01", "2025-12-31 23:00", freq="h", name="timestamp")
 EXPORTED = ("it_power_kw", "facility_power_kw", "cooling_power_kw", "server_inlet_temp_c", "water_m3")
 INLET_MAX_C = 27.0
+STEPS = {AIRFLOW: 2.0, EVAPORATIVE: 1.0}
+"""Distance of the values that may be recommended, where it is not 0.5."""
 HOT_DRY = Climate(
     mean_c=17.0, season_k=13.0, daily_k=7.0, depression_k=13.0, depression_season_k=-3.0,
     depression_spread_k=2.0, summer_cloud=0.1, latitude_deg=36.0,
@@ -46,11 +48,19 @@ class PlantSite:
     now: float
     tried: tuple[float, ...]
     base: tuple[float, float] = (22.0, 9.0)
+    beside: dict[str, tuple[float, tuple[float, ...]]] = field(default_factory=dict)
+    """Other levers that are stepped as well: in force, tried."""
 
     @property
     def current(self) -> dict[str, float]:
         """Set-points in force."""
-        return {ZONE: self.base[0], WATER: self.base[1], self.lever: self.now}
+        beside = {n: now for n, (now, _) in self.beside.items()}
+        return {ZONE: self.base[0], WATER: self.base[1], **beside, self.lever: self.now}
+
+    @property
+    def all_tried(self) -> dict[str, tuple[float, ...]]:
+        """Lever -> settings of its step tests."""
+        return {**{n: tried for n, (_, tried) in self.beside.items()}, self.lever: self.tried}
 
     @cached_property
     def outside(self) -> tuple[pd.DataFrame, np.ndarray]:
@@ -85,8 +95,10 @@ class PlantSite:
         rng = np.random.default_rng(5)
         block = np.repeat(np.arange(len(INDEX)), rng.choice((8, 12, 24), size=len(INDEX)))[: len(INDEX)]
         tested = (rng.random(block.max() + 1) < share)[block]
-        tries = rng.choice(self.tried, size=block.max() + 1)[block]
-        return self.constant().assign(**{self.lever: np.where(tested, tries, self.now)})
+        year = self.constant()
+        for name, tried in self.all_tried.items():
+            year[name] = np.where(tested, rng.choice(tried, size=block.max() + 1)[block], year[name])
+        return year
 
     def export(self, set_points: pd.DataFrame, folder: Path) -> Telemetry:
         """Return what the meters would show."""
@@ -103,16 +115,14 @@ class PlantSite:
 
     def declared(self, ident: str) -> Site:
         """Return the site's definition."""
-        span = LeverRange(lower=min(self.tried), upper=max(self.tried), step=self.step)
+        spans = {
+            n: LeverRange(lower=min(v), upper=max(v), step=STEPS.get(n, 0.5))
+            for n, v in self.all_tried.items()
+        }
         return Site(
-            id=ident, current=self.current, levers={self.lever: span},
+            id=ident, current=self.current, levers=spans,
             limits=Limits(server_inlet_temp_c_max=INLET_MAX_C, sensor_error_k=0.3),
         )  # fmt: skip
-
-    @property
-    def step(self) -> float:
-        """Distance of the values that may be recommended."""
-        return {AIRFLOW: 2.0, EVAPORATIVE: 1.0}.get(self.lever, 0.5)
 
     def advised(
         self, set_points: pd.DataFrame, folder: Path, bundle_of: Callable[[Telemetry], DataCentreBundle]
@@ -148,3 +158,13 @@ SITES = {
         (0.0, 1.0),
     ),
 }  # fmt: skip
+TOGETHER = PlantSite(
+    CHANGEOVER, TEMPERATE, DataCentrePlant(plant=ECONOMISER), 6.0, tuple(np.arange(0.0, 24.5, 1.0)),
+    beside={
+        ZONE: (22.0, tuple(np.arange(20.0, 25.1, 0.5))),
+        WATER: (9.0, tuple(np.arange(7.0, 14.1, 0.5))),
+        APPROACH: (8.0, tuple(np.arange(2.0, 10.1, 0.5))),
+        AIRFLOW: (85.0, tuple(np.arange(62.0, 101.0, 2.0))),
+    },
+)  # fmt: skip
+"""All but the pads, stepped at once; the best constants save 5.7 %."""
