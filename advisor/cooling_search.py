@@ -325,7 +325,7 @@ def _month_pair(
     around: list[Pair],
     climb: Callable[[Pair, Callable[[Pair], float]], Pair],
 ) -> Pair:
-    """Return the month's pair: the window's, which stands first, unless another one is better beyond doubt."""
+    """Return the month's pair: the window's, the first of all, unless another one is better beyond doubt."""
     overall = around[0]
     stay = search.outcome(overall)
     base = float(search.window.facility_kw[search.months == month].mean())

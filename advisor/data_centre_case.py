@@ -66,6 +66,7 @@ def case_of(
     models, said = bundle.models_of(site_id)
     issues += said
     operation = operation_of(telemetry, site_id)
+    issues += _left_out(telemetry, operation)
     what_if = models.what_if or WhatIf(
         (), {}, (say("the model directory holds no what-if model for this site"),)
     )
@@ -86,6 +87,28 @@ def case_of(
     series = telemetry.site_series(site_id)
     pv = series["pv_power_kw"].reindex(operation.stamps).to_numpy() if "pv_power_kw" in series else None
     return Case(operation, what_if, declared, problem, start, end, pv, _why_not(operation, what_if, problem))
+
+
+def _left_out(telemetry: Telemetry, operation: Operation) -> list[DataIssue]:
+    """Return the levers of the export that are known too seldom to be judged."""
+    series = telemetry.site_series(operation.site_id)
+    gone = [n for n in PLANT_LEVERS if n in series and series[n].notna().any() and n not in operation.levers]
+    return [
+        DataIssue(
+            "D-LEVER-GAPS",
+            "warning",
+            operation.site_id,
+            say(
+                "{lever} is missing in {share:.0f} % of the rows",
+                lever=n,
+                share=100 * series[n].isna().mean(),
+            ),
+            say("export it at every step"),
+            say("nothing is claimed of this lever"),
+            int(series[n].isna().sum()),
+        )
+        for n in gone
+    ]
 
 
 def _one_site(telemetry: Telemetry, site: Site | None) -> str:

@@ -197,7 +197,7 @@ def plan_test(
     LeverTest or None
         None where no lever may be moved by `STEP_K` at least on one side.
     """
-    levels = {n: tested_levels(n, operation, site, limits) for n in levers if n in operation.levers}
+    levels = {n: settings_tried(n, operation, site, limits) for n in levers if n in operation.levers}
     levels = {n: values for n, values in levels.items() if len(values) > 1}
     if not levels or operation.usable.sum() < least_rows(operation):
         return None
@@ -238,7 +238,7 @@ def plan_test(
     )
 
 
-def tested_levels(
+def settings_tried(
     name: str, operation: Operation, site: Site, limits: tuple[Limit, ...]
 ) -> tuple[float, ...]:
     """Return the settings to test: the current one and steps away from it, within range and limits."""
@@ -269,7 +269,7 @@ def why_untested(name: str, operation: Operation, site: Site, limits: tuple[Limi
     """Return why no test of a lever can be planned; None where one can."""
     if site.levers and name not in site.levers:
         return say("{lever} is not among the levers that may be moved: no test of it is planned", lever=name)
-    if len(tested_levels(name, operation, site, limits)) > 1:
+    if len(settings_tried(name, operation, site, limits)) > 1:
         return None
     if name in (*AIR_LEVERS, AIRFLOW):
         return say(

@@ -38,8 +38,8 @@ NOT_ASSESSED = {
         "ride-through after a cooling failure: not assessed (the store of the tower's basin is not known)"
     ),
     CHANGEOVER: say(
-        "ride-through after a cooling failure: not assessed (how fast the chillers take over from free cooling "
-        "is not known)"
+        "ride-through after a cooling failure: not assessed (how fast the chillers take over from free "
+        "cooling is not known)"
     ),
     EVAPORATIVE: say(
         "ride-through after a cooling failure: not assessed (whether water and pad pumps are on emergency "

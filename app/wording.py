@@ -30,7 +30,9 @@ def unit(name: str) -> str:
     return UNITS.get(name, name)
 
 
-SUFFIXES = tuple(f"_{u}" for u in ("kwh", "kw", "w", "c", "pct", "m3", "rel", "mhz", "kpa", "m_s", "l_s", "k"))
+SUFFIXES = tuple(
+    f"_{u}" for u in ("kwh", "kw", "w", "c", "pct", "m3", "rel", "mhz", "kpa", "m_s", "l_s", "k")
+)
 SPELLED = {
     "it": "IT",
     "pue": "PUE",

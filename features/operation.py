@@ -19,6 +19,8 @@ from features.message import Message, say
 from features.psychrometrics import wet_bulb
 from features.telemetry import Telemetry
 
+LEAST_KNOWN = 0.8
+"""Share of the rows in which a plant's lever must be known to count as one [1]."""
 TRANSIENT_HOURS = 2.0
 """Time after a move of a lever during which rooms and water are still on their way [h]."""
 
@@ -143,7 +145,9 @@ def operation_of(telemetry: Telemetry, site_id: str, *, without_levers: bool = F
     """
     series = telemetry.site_series(site_id)
     missing = [c for c in ("it_power_kw", "facility_power_kw", "outdoor_dry_bulb_c") if not _has(series, c)]
-    levers = [c for c in (*AIR_LEVERS, *WATER_LEVERS, *PLANT_LEVERS) if _has(series, c)]
+    levers = [c for c in (*AIR_LEVERS, *WATER_LEVERS) if _has(series, c)]
+    # a lever with long gaps would take the steps of all others with it
+    levers += [c for c in PLANT_LEVERS if _has(series, c) and series[c].notna().mean() >= LEAST_KNOWN]
     if not levers and not without_levers:
         missing.append(say("a set-point (zone, supply air or chilled water)"))
     if missing:

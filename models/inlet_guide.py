@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from features.frame import FloatArray
-from features.levers import AIR_LEVERS, AIRFLOW, WATER_LEVERS, scale_of
+from features.levers import AIRFLOW, WATER_LEVERS, scale_of
 from features.operation import BoolArray, Operation
 
 LEAST_ROWS = 72

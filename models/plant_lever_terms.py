@@ -124,6 +124,9 @@ def _times(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def _by_wet_bulb(operation: Operation, rows: BoolArray) -> bool:
     """Whether wet bulb below the changeover tells more of the overhead than dry bulb below it."""
+    rows = rows & np.isfinite(operation.overhead_kw)
+    if not rows.any():
+        return False
     dry, wet = operation.dry_bulb_c[rows], operation.wet_bulb_c[rows]
     y, changeover = operation.overhead_kw[rows], operation.levers[CHANGEOVER][rows]
     load = operation.it_kw[rows]

@@ -16,9 +16,11 @@ from advisor.plan import Advice
 from features.levers import AIRFLOW, APPROACH, CHANGEOVER, EVAPORATIVE
 from features.telemetry import Telemetry
 from models.data_centre import DataCentreBundle
-from tests.advisor.plant_lever_sites import INLET_MAX_C, SITES, TOGETHER, PlantSite
+from tests.advisor.plant_lever_sites import BEST_TOGETHER, INLET_MAX_C, SITES, TOGETHER, PlantSite
 
 LEAST_OF_THE_BEST = 0.8
+LEAST_OF_ALL = 0.75
+"""Of many levers at once, what one did not prove beside the others stays undone."""
 SLACK_PCT = 0.05
 """Of four intervals of 90 % one may just miss [points]."""
 MOST_LOSS_PCT = 0.2
@@ -120,10 +122,12 @@ def test_less_air_than_was_tried_at_such_need_is_not_advised(tmp_path: Path, dc_
 
 
 def test_all_levers_together(tmp_path: Path, dc_bundle_of: BundleOf) -> None:
-    """Five levers stepped at once: a fifth of the coordinate-wise best may stay undone, no limit may break."""
-    advice = TOGETHER.advised(TOGETHER.stepped(), tmp_path, dc_bundle_of)
+    """Five levers stepped at once: most of what the best constants save, and no limit is broken."""
+    window = (pd.Timestamp("2025-04-15", tz="+08:00"), pd.Timestamp("2025-06-01", tz="+08:00"))
+    advice = TOGETHER.advised(TOGETHER.stepped(), tmp_path, dc_bundle_of, window)
     assert advice.verified[0].verdict == "supported"
     plan = TOGETHER.planned(advice)
+    assert len(plan.columns) == 5
     assert TOGETHER.run(plan)["server_inlet_temp_c"].max() <= INLET_MAX_C
-    assert TOGETHER.saved_pct(plan) >= 4.0
-    assert len(pd.unique(advice.plan_table["lever"])) == 5
+    best = TOGETHER.constant(**BEST_TOGETHER).loc[plan.index]
+    assert TOGETHER.saved_pct(plan) >= LEAST_OF_ALL * TOGETHER.saved_pct(best)
