@@ -17,7 +17,7 @@ import numpy.typing as npt
 from advisor.air_need import AirNeed
 from advisor.plan import Z90, Limit, Problem
 from features.frame import FloatArray
-from features.levers import AIRFLOW, PLANT_LEVERS, scale_of
+from features.levers import AIRFLOW, PLANT_LEVERS, judged_together, scale_of
 from features.message import say, term
 from features.operation import BoolArray, Operation
 from models.site_response import SiteResponse
@@ -169,16 +169,10 @@ class Search:
         return next((_named(x) for x in limits if hottest > x.value), "")
 
     def _supported(self, pair: Pair) -> BoolArray:
-        """Whether the site was run near the pair, in the month's weather, for at least a day in all.
-
-        Set-points of air and water count together, airflow with the air; other levers act apart from them.
-        """
+        """Whether the site was run near the pair, in the month's weather, for at least a day in all."""
         values = dict(zip(self.levers, pair, strict=True))
-        room = [n for n in values if n not in PLANT_LEVERS]
-        groups = [room] if room else []
-        groups += [[*room[:1], n] if n == AIRFLOW else [n] for n in values if n in PLANT_LEVERS]
         supported = np.ones(self.n_months, dtype=np.bool_)
-        for group in groups:
+        for group in judged_together(values):
             near = self.explored.usable
             for name in group:
                 reach = SUPPORT_K * scale_of(name).kelvin

@@ -14,7 +14,7 @@ from advisor.plan import Limit
 from advisor.what_if import Chosen, Lever, LimitState, State
 from advisor.what_if_supply import Drawn, Supply
 from features.frame import FloatArray
-from features.levers import scale_of, setting, unit_of
+from features.levers import judged_together, scale_of, setting, unit_of
 from features.message import say
 from features.operation import Operation
 from models.identifiability import LeverEvidence
@@ -81,11 +81,13 @@ class Domain:
         return alike, np.column_stack([alike.levers[n] for n in self.movable])
 
     def tried_hours(self, set_points: dict[str, float]) -> float:
-        """Return how long the site ran near these set-points in the window's weather [h]."""
+        """Return how long the site ran near these set-points in the window's weather [h]: the group of levers
+        that was tried least."""
         alike, tried = self._weather
         wanted = np.array([set_points[n] for n in self.movable])
-        near = np.array([NEAR_K * scale_of(n).kelvin for n in self.movable])
-        return float((np.abs(tried - wanted) <= near).all(axis=1).sum()) * alike.hours
+        near = np.abs(tried - wanted) <= np.array([NEAR_K * scale_of(n).kelvin for n in self.movable])
+        groups = ([self.movable.index(n) for n in names] for names in judged_together(self.movable))
+        return min(float(near[:, group].all(axis=1).sum()) for group in groups) * alike.hours
 
     def outside(self, chosen: Chosen, it_kw: FloatArray) -> tuple[str, ...]:
         """Return how a setting leaves what was seen; empty where it does not."""

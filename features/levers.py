@@ -6,6 +6,7 @@ another unit has a `Scale`: how much of it is a move as large as one kelvin of a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from features.message import Message, say
@@ -53,6 +54,18 @@ SET_POINT = Scale()
 def scale_of(lever: str) -> Scale:
     """Return the scale of a lever."""
     return SCALES.get(lever, SET_POINT)
+
+
+def judged_together(levers: Iterable[str]) -> list[list[str]]:
+    """Return groups of levers whose settings must have been tried together to count as tried.
+
+    Set-points of air and water act on each other, and airflow on the air; towers, economisers and pads act
+    apart from them and from one another.
+    """
+    names = list(levers)
+    room = [n for n in names if n not in PLANT_LEVERS]
+    groups = [room] if room else []
+    return groups + [[*room[:1], n] if n == AIRFLOW else [n] for n in names if n in PLANT_LEVERS]
 
 
 def setting(lever: str, value: float) -> Message:

@@ -16,7 +16,8 @@ from features.frame import FloatArray
 from features.levers import AIRFLOW, APPROACH, CHANGEOVER, EVAPORATIVE, PLANT_LEVERS, scale_of
 from features.operation import BoolArray, Operation
 
-_FLOW_QUANTILES = (0.25, 0.5, 0.75)
+_FLOW_KNOTS = (-0.8, -0.5, -0.2)
+"""Of the scaled airflow: air lacks at its low end."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,6 @@ class PlantLeverTerms:
     levers : tuple of str
     centre, half_range : tuple of float
         Per lever [unit of the lever]: values are scaled to about -1..1.
-    flow_knots : tuple of float
-        Where air may begin to lack, of the scaled airflow [1]; empty without one.
     by_wet_bulb : bool
         Whether the changeover looks at the wet bulb; else it looks at the dry bulb.
     """
@@ -37,7 +36,6 @@ class PlantLeverTerms:
     levers: tuple[str, ...]
     centre: tuple[float, ...]
     half_range: tuple[float, ...]
-    flow_knots: tuple[float, ...] = ()
     by_wet_bulb: bool = False
 
     @classmethod
@@ -50,17 +48,14 @@ class PlantLeverTerms:
         half = tuple(
             max((high - low) / 2, scale_of(n).kelvin / 2) for n, (low, high) in zip(names, ends, strict=True)
         )
-        terms = cls(names, tuple((low + high) / 2 for low, high in ends), half)
-        knots: tuple[float, ...] = ()
-        if AIRFLOW in names:
-            flow = terms.scaled(operation, AIRFLOW)[rows]
-            knots = tuple(float(q) for q in np.unique(np.quantile(flow, _FLOW_QUANTILES)))
-        return cls(names, terms.centre, half, knots, CHANGEOVER in names and _by_wet_bulb(operation, rows))
+        middle = tuple((low + high) / 2 for low, high in ends)
+        return cls(names, middle, half, CHANGEOVER in names and _by_wet_bulb(operation, rows))
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
         """Rebuild from the fields."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        return cls(**fields)
 
     def scaled(self, operation: Operation, name: str) -> FloatArray:
         """Return a lever scaled to about -1..1."""
@@ -93,7 +88,7 @@ class PlantLeverTerms:
                 blocks.append(_times(np.column_stack([x, x**2, x**3]), beside))
             elif name == AIRFLOW:
                 beside = np.column_stack([np.ones(len(load)), load, *thermal])
-                lacking = (np.maximum(k - x, 0.0) for k in self.flow_knots)
+                lacking = (np.maximum(k - x, 0.0) for k in _FLOW_KNOTS)
                 blocks.append(_times(np.column_stack([x, x**2, x**3, *lacking]), beside))
             elif name == CHANGEOVER:
                 blocks.append(_times(self.enabled(operation)[:, None], wide))

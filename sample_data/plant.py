@@ -29,7 +29,7 @@ the lowest PUE is found at a warmer room than the lowest energy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -174,7 +174,7 @@ class DataCentrePlant:
 
     room: Room = Room()
     plant: Plant = Plant()
-    laws: LeverLaws = LeverLaws()
+    laws: LeverLaws = field(default_factory=LeverLaws)
 
     def simulate(
         self, set_points: pd.DataFrame, weather: pd.DataFrame, utilisation: npt.ArrayLike

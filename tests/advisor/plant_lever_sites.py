@@ -1,4 +1,4 @@
-"""Sites that move one of the levers that only some have, made by the sample plant, and what is best for them."""
+"""Sites that move the levers that only some have, made by the sample plant, and what is best for them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class PlantSite:
         return pd.DataFrame({**self.current, **levers}, index=INDEX).astype(float)
 
     def best(self) -> tuple[float, float]:
-        """Return the setting of least energy among those tried inside the inlet's limit, and its saving [%]."""
+        """Return the setting of least energy inside the inlet's limit, and its saving [%]."""
         before = self.run(self.constant())["facility_power_kw"].sum()
         told = {}
         for value in self.tried:
@@ -150,7 +150,9 @@ class PlantSite:
 
 
 SITES = {
-    APPROACH: PlantSite(APPROACH, HUMID_SUBTROPICAL, DataCentrePlant(), 9.0, tuple(np.arange(2.0, 10.5, 0.5))),
+    APPROACH: PlantSite(
+        APPROACH, HUMID_SUBTROPICAL, DataCentrePlant(), 9.0, tuple(np.arange(2.0, 10.5, 0.5))
+    ),
     AIRFLOW: PlantSite(
         AIRFLOW, HUMID_SUBTROPICAL, DataCentrePlant(), 90.0, tuple(np.arange(62.0, 101.0, 2.0))
     ),

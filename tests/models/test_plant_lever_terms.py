@@ -42,7 +42,7 @@ def operation(*names: str) -> Operation:
     lacks = np.maximum(70.0 - levers.get(AIRFLOW, np.full(HOURS, 90.0)), 0.0)
     return Operation(
         "x", stamps, levers, dry, dry - 4.0, it, it + 200.0, np.full(HOURS, 180.0), zone + 1.0 + 0.3 * lacks,
-        (stamps.dayofweek * 24 + stamps.hour).to_numpy(), 1.0,
+        (stamps.day_of_week * 24 + stamps.hour).to_numpy(), 1.0,
     )  # fmt: skip
 
 

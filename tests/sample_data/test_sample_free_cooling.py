@@ -13,10 +13,11 @@ from sample_data.plant import DataCentrePlant, Plant
 
 INDEX = pd.date_range("2025-01-01", periods=48, freq="h")
 BASE = {"zone_set_point_c": 22.0, "chilled_water_set_point_c": 10.0}
+PLAIN = DataCentrePlant()
 ECONOMISER = DataCentrePlant(plant=Plant(economiser_approach_k=4.0, condenser_min_c=14.0))
 
 
-def run(plant: DataCentrePlant = DataCentrePlant(), dry: float = 20.0, wet: float = 15.0, **levers: float):
+def run(plant: DataCentrePlant = PLAIN, dry: float = 20.0, wet: float = 15.0, **levers: float):
     weather = pd.DataFrame({"outdoor_dry_bulb_c": dry, "outdoor_wet_bulb_c": wet}, index=INDEX)
     set_points = pd.DataFrame({**BASE, **levers}, index=INDEX)
     return plant.simulate(set_points, weather, np.full(len(INDEX), 0.5)).iloc[0]
@@ -34,7 +35,7 @@ def test_half_the_approach_costs_eight_times_the_fan() -> None:
     assert near["condenser_water_temp_c"] == pytest.approx(15.0 + 8.0)
     closest = run(tower_approach_set_point_k=0.5)  # no closer than fans at full speed bring it
     assert closest["condenser_water_temp_c"] > 15.0 + 2.0
-    assert closest["tower_fan_power_kw"] == Plant().tower_fan_kw
+    assert closest["tower_fan_power_kw"] == pytest.approx(Plant().tower_fan_kw)
 
 
 def test_less_air_saves_fans_until_the_inlet_runs_away() -> None:
@@ -43,7 +44,8 @@ def test_less_air_saves_fans_until_the_inlet_runs_away() -> None:
     inlets = [r["server_inlet_temp_c"] for r in runs]
     assert fans == sorted(fans, reverse=True)
     assert inlets == sorted(inlets)
-    assert inlets[1] - inlets[0] < 0.5 < 3.0 < inlets[4] - inlets[2]
+    assert inlets[1] - inlets[0] < 0.5
+    assert inlets[4] - inlets[2] > 3.0
     assert runs[4]["it_power_kw"] > runs[2]["it_power_kw"]
 
 
