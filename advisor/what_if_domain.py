@@ -8,13 +8,14 @@ from typing import Literal
 
 import numpy as np
 
+from advisor.air_need import AirNeed
 from advisor.cooling_search import SUPPORT_HOURS
 from advisor.data_centre_case import Case
 from advisor.plan import Limit
 from advisor.what_if import Chosen, Lever, LimitState, State
 from advisor.what_if_supply import Drawn, Supply
 from features.frame import FloatArray
-from features.levers import judged_together, scale_of, setting, unit_of
+from features.levers import AIRFLOW, judged_together, scale_of, setting, unit_of
 from features.message import say
 from features.operation import Operation
 from models.identifiability import LeverEvidence
@@ -81,8 +82,10 @@ class Domain:
         return alike, np.column_stack([alike.levers[n] for n in self.movable])
 
     def tried_hours(self, set_points: dict[str, float]) -> float:
-        """Return how long the site ran near these set-points in the window's weather [h]: the group of levers
-        that was tried least."""
+        """Return how long the site ran near these set-points in the window's weather [h].
+
+        Levers that act apart from each other are judged apart; the least counts.
+        """
         alike, tried = self._weather
         wanted = np.array([set_points[n] for n in self.movable])
         near = np.abs(tried - wanted) <= np.array([NEAR_K * scale_of(n).kelvin for n in self.movable])
@@ -95,6 +98,7 @@ class Domain:
         moved = [x for x in chosen.moved if x.group == "set_point"]
         if told or not (moved or chosen.get("it_load_pct", 100.0) != 100.0):
             return tuple(told)
+        told += self._lacks_air(chosen)
         hours = self.tried_hours(chosen.values) if moved else np.inf
         if hours < SUPPORT_HOURS:
             told.append(
@@ -118,6 +122,26 @@ class Domain:
                 )
             )
         return tuple(told)
+
+    @cached_property
+    def _air_need(self) -> AirNeed | None:
+        return AirNeed.learn(self.case.operation)
+
+    def _lacks_air(self, chosen: Chosen) -> list[str]:
+        """Say where so little air was not seen, or did harm; a smooth surface of the inlet does not tell."""
+        need, current = self._air_need, self.case.site.current
+        if need is None or not chosen.get(AIRFLOW, np.inf) < current.get(AIRFLOW, 0.0):
+            return []
+        air = self.case.operation.air_lever
+        hottest = need.hottest_c(chosen[AIRFLOW], None if air is None else chosen.get(air, current[air]))
+        if hottest is None:
+            return [
+                say("so little air was never seen in busy hours: how hot the inlets would get is not known")
+            ]
+        limits = (x for x in self.case.problem.limits if x.name == "server_inlet_temp_c" and x.sense == "max")
+        if hottest + self.case.site.limits.sensor_error_k <= min((x.value for x in limits), default=np.inf):
+            return []
+        return [say("with as little air per need the hottest inlet was at {inlet:.1f} °C", inlet=hottest)]
 
 
 def _beyond(lever: Lever, value: float) -> str:

@@ -97,7 +97,7 @@ class Operation:
         return days.to_numpy().astype(np.int64)
 
     def with_levers(self, values: dict[str, FloatArray]) -> Operation:
-        """Return the operation with other set-points [their unit]; the measured outcomes stay as they were."""
+        """Return the operation with other set-points; the measured outcomes stay as they were."""
         return replace(self, levers={name: values.get(name, old) for name, old in self.levers.items()})
 
     def only_levers(self, names: tuple[str, ...]) -> Operation:
