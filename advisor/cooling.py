@@ -68,8 +68,8 @@ def propose(
     zone = TimeZone(str(problem.options.get("zone", "unknown")))
     label = _months(steps, steps, zone)
     search = Search(response, thin, operation, problem, _months(thin.stamps, steps, zone), int(label[-1]) + 1)
-    best = best_pairs(search, operation.levers)
-    said = _cap(search, best, operation.levers, len(steps) * operation.hours)
+    best = best_pairs(search)
+    said = _cap(search, best, len(steps) * operation.hours)
     days = Days.of(operation, steps, zone)
     reset = best_reset(search, days, best)
     chosen = (
@@ -110,8 +110,8 @@ def propose(
         (*broken, *said, *blocked),
         _binding(search, best),
         _kept_by_moving(search) if moved else "",
-        {} if reset is None else {n: reset.to_dict(k) for k, n in enumerate(search.levers)},
-        dict(zip(search.levers, best_constant(search, operation.levers), strict=True)),
+        {} if reset is None else reset.rules(search.levers),
+        dict(zip(search.levers, best_constant(search), strict=True)),
     )
 
 
@@ -122,7 +122,7 @@ def _constants(
     day, _ = days.place(steps)
     of_day = month[np.searchsorted(day, np.arange(len(days)))]
     return {
-        name: days.ramped(np.array([p[k] for p in best])[of_day], steps)
+        name: days.followed(name, np.array([p[k] for p in best])[of_day], steps)
         for k, name in enumerate(search.levers)
     }
 
@@ -137,7 +137,7 @@ def _kept_by_moving(search: Search) -> str:
     return say("PUE at most {cap:g}", cap=search.cap)
 
 
-def _cap(search: Search, best: list[Pair], levers: dict[str, FloatArray], hours: float) -> list[str]:
+def _cap(search: Search, best: list[Pair], hours: float) -> list[str]:
     """Say what a cap on PUE costs, or that no explored set-point keeps it."""
     if search.cap is None:
         return []
@@ -152,9 +152,7 @@ def _cap(search: Search, best: list[Pair], levers: dict[str, FloatArray], hours:
             )
         ]
     free = replace(search, capped=False)
-    without = sum(
-        float(free.outcome(p).mean_kw[m] * share[m]) for m, p in enumerate(best_pairs(free, levers))
-    )
+    without = sum(float(free.outcome(p).mean_kw[m] * share[m]) for m, p in enumerate(best_pairs(free)))
     lost = without - float(share @ search.outcome(best[0]).mean_kw)
     return [
         say(

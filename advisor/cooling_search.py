@@ -14,8 +14,10 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from advisor.plan import Z90, Problem
+from advisor.air_need import AirNeed
+from advisor.plan import Z90, Limit, Problem
 from features.frame import FloatArray
+from features.levers import AIRFLOW, PLANT_LEVERS, judged_together, scale_of
 from features.message import say, term
 from features.operation import BoolArray, Operation
 from models.site_response import SiteResponse
@@ -105,6 +107,8 @@ class Search:
         feasible, blocked = told.feasible, told.blocked_by
         if not self._held(pair):
             feasible, blocked = np.zeros_like(feasible), NOT_HELD
+        if lacking := self._lacks_air(pair):
+            feasible, blocked = np.zeros_like(feasible), lacking
         return replace(told, feasible=feasible & supported, blocked_by=blocked)
 
     def outcome_of(self, set_points: dict[str, FloatArray]) -> Outcome:
@@ -167,6 +171,23 @@ class Search:
         moved = one.with_levers({k: np.full(1, v) for k, v in zip(self.levers, pair, strict=True)})
         return float(guide.not_held_k(moved)[0]) <= NOT_HELD_K
 
+    @cached_property
+    def _air_need(self) -> AirNeed | None:
+        return AirNeed.learn(self.explored)
+
+    def _lacks_air(self, pair: Pair) -> str:
+        """Return what forbids less air; empty where sensors saw as little of it, and no harm."""
+        values = dict(zip(self.levers, pair, strict=True))
+        need = self._air_need
+        if need is None or not values.get(AIRFLOW, np.inf) < self.problem.current.get(AIRFLOW, 0.0):
+            return ""
+        hottest = need.hottest_c(values[AIRFLOW], values.get(self.explored.air_lever or ""))
+        if hottest is None:
+            return UNTRIED
+        hottest += float(self.problem.options.get("sensor_error_k", 0.0))
+        limits = (x for x in self.problem.limits if x.name == "server_inlet_temp_c" and x.sense == "max")
+        return next((_named(x) for x in limits if hottest > x.value), "")
+
     def _supported(self, pair: Pair) -> BoolArray:
         """Whether the site was run near the pair, in the month's weather, for at least a day in all."""
         return self._tried(pair, self.weather)
@@ -174,15 +195,20 @@ class Search:
     def tried(self, pair: Pair, rows: BoolArray) -> bool:
         """Whether the site was run near a pair in the weather of some rows, and holds it."""
         dry = np.quantile(self.window.dry_bulb_c[rows], (0.05, 0.95))
-        return bool(self._tried(pair, dry[None, :])[0]) and self._held(pair)
+        return bool(self._tried(pair, dry[None, :])[0]) and self._held(pair) and not self._lacks_air(pair)
 
     def _tried(self, pair: Pair, weather: FloatArray) -> BoolArray:
-        near = self.explored.usable
-        for name, value in zip(self.levers, pair, strict=True):
-            near &= np.abs(self.explored.levers[name] - value) <= SUPPORT_K
-        dry = self.explored.dry_bulb_c[near]
-        hours = ((dry >= weather[:, :1]) & (dry <= weather[:, 1:])).sum(axis=1) * self.explored.hours
-        return np.asarray(hours >= SUPPORT_HOURS)
+        values = dict(zip(self.levers, pair, strict=True))
+        tried = np.ones(len(weather), dtype=np.bool_)
+        for group in judged_together(values):
+            near = self.explored.usable
+            for name in group:
+                reach = SUPPORT_K * scale_of(name).kelvin
+                near &= np.abs(self.explored.levers[name] - values[name]) <= reach
+            dry = self.explored.dry_bulb_c[near]
+            hours = ((dry >= weather[:, :1]) & (dry <= weather[:, 1:])).sum(axis=1) * self.explored.hours
+            tried &= hours >= SUPPORT_HOURS
+        return tried
 
     @cached_property
     def weather(self) -> FloatArray:
@@ -222,13 +248,7 @@ class Search:
                 today = self._extreme(self._before["inlet"], np.minimum)
                 broken = worst < np.minimum(limit.value, today) - 0.1
             if broken.any():
-                blocked = say(
-                    "{column} {sense} {limit:g} °C ({source})",
-                    column=limit.name,
-                    sense=term(limit.sense),
-                    limit=limit.value,
-                    source=limit.source,
-                )
+                blocked = _named(limit)
             feasible &= ~broken
         return feasible, blocked
 
@@ -245,39 +265,75 @@ class Search:
         return means
 
 
-def best_pairs(search: Search, levers: dict[str, FloatArray]) -> list[Pair]:
+def _named(limit: Limit) -> str:
+    return say(
+        "{column} {sense} {limit:g} °C ({source})",
+        column=limit.name,
+        sense=term(limit.sense),
+        limit=limit.value,
+        source=limit.source,
+    )
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How the pairs of a search are gone through.
+
+    Set-points of air and water are tried in pairs. Levers that only some sites have join them one at a
+    time: a grid of all would grow beyond reach.
+    """
+
+    grids: list[tuple[float, ...]]
+    coarse: list[tuple[float, ...]]
+    single: tuple[int, ...]
+
+    @classmethod
+    def of(cls, search: Search) -> Ways:
+        """Return the ways of a search."""
+        grids = [search.problem.candidates[name] for name in search.levers]
+        reach = [COARSE_K * scale_of(name).kelvin for name in search.levers]
+        coarse = [_coarse(g, r) for g, r in zip(grids, reach, strict=True)]
+        return cls(grids, coarse, tuple(k for k, name in enumerate(search.levers) if name in PLANT_LEVERS))
+
+    def trials(self, base: Pair) -> list[Pair]:
+        """Return coarse pairs of air and water, the other levers as in `base`."""
+        return list(product(*((base[k],) if k in self.single else g for k, g in enumerate(self.coarse))))
+
+    def climb(self, pair: Pair, score: Callable[[Pair], float]) -> Pair:
+        """Return where no move of one lever, or of air and water together, gains any more."""
+        return _climb(pair, self.grids, score, {k: self.coarse[k] for k in self.single})
+
+
+def best_pairs(search: Search) -> list[Pair]:
     """Return the pair of every month."""
-    counts = search.counts
-    grids = [search.problem.candidates[name] for name in levers]
-    coarse = list(product(*(_coarse(g) for g in grids)))
-    overall = best_constant(search, levers)
+    overall = best_constant(search)
     if search.capped and search.cap is not None:  # a cap holds over the window, not in each of its months
         return [overall] * search.n_months
+    ways = Ways.of(search)
+    around = [overall, *ways.trials(overall)]
     return [
-        _month_pair(search, overall, month, coarse, grids) if counts[month] >= MONTH_ROWS / 3 else overall
-        for month in range(search.n_months)
+        _month_pair(search, month, around, ways.climb) if count >= MONTH_ROWS / 3 else overall
+        for month, count in enumerate(search.counts)
     ]
 
 
-def best_constant(search: Search, levers: dict[str, FloatArray]) -> Pair:
+def best_constant(search: Search) -> Pair:
     """Return the best pair for the whole window."""
     share = search.counts / search.counts.sum()
-    grids = [search.problem.candidates[name] for name in levers]
-
-    def over_all(pair: Pair) -> float:
-        o = search.outcome(pair)
-        if not search.kept(pair):
-            return -np.inf
-        return float(share @ o.mean_kw - (share @ o.draws_kw).std(ddof=1))
-
-    coarse = list(product(*(_coarse(g) for g in grids)))
-    current = search.current()
+    current, ways = search.current(), Ways.of(search)
 
     def against_current(pair: Pair) -> float:
         # what is in force needs no proof, unless it breaks a limit itself
-        return 0.0 if pair == current and search.kept(pair) else over_all(pair)
+        if not search.kept(pair):
+            return -np.inf
+        if pair == current:
+            return 0.0
+        o = search.outcome(pair)
+        return float(share @ o.mean_kw - (share @ o.draws_kw).std(ddof=1))
 
-    overall = _refine(max([current, *coarse], key=against_current), grids, against_current)
+    overall = ways.climb(max([current, *ways.trials(current)], key=against_current), against_current)
+    if ways.single:  # the warmest room may leave no way for less air: the other levers first
+        overall = max(overall, ways.climb(current, against_current), key=against_current)
     return _without_idle_moves(search, overall)
 
 
@@ -299,9 +355,13 @@ def _without_idle_moves(search: Search, best: Pair) -> Pair:
 
 
 def _month_pair(
-    search: Search, overall: Pair, month: int, coarse: list[Pair], grids: list[tuple[float, ...]]
+    search: Search,
+    month: int,
+    around: list[Pair],
+    climb: Callable[[Pair, Callable[[Pair], float]], Pair],
 ) -> Pair:
-    """Return the month's pair: the window's, unless another one is better beyond doubt."""
+    """Return the month's pair: the window's, the first of all, unless another one is better beyond doubt."""
+    overall = around[0]
     stay = search.outcome(overall)
     base = float(search.window.facility_kw[search.months == month].mean())
 
@@ -312,7 +372,7 @@ def _month_pair(
         spread = (o.draws_kw[month] - stay.draws_kw[month]).std() if pair != overall else 0.0
         return float(o.mean_kw[month] - stay.mean_kw[month] - Z90 * spread)
 
-    best = _refine(max([overall, *coarse], key=gain), grids, gain)
+    best = climb(max(around, key=gain), gain)
     return best if gain(best) > DEAD_BAND * base else overall
 
 
@@ -327,8 +387,33 @@ def _refine(pair: Pair, grids: list[tuple[float, ...]], score: Callable[[Pair], 
         best, best_score = challenger, score(challenger)
 
 
-def _coarse(grid: tuple[float, ...]) -> tuple[float, ...]:
-    step = max(round(COARSE_K / (grid[1] - grid[0])), 1) if len(grid) > 1 else 1
+def _climb(
+    pair: Pair,
+    grids: list[tuple[float, ...]],
+    score: Callable[[Pair], float],
+    single: dict[int, tuple[float, ...]],
+) -> Pair:
+    """Move one lever of `single` after the other over its coarse values, then the pair, until none gains."""
+    if not single:
+        return _refine(pair, grids, score)
+    paired, best = tuple(k for k in range(len(pair)) if k not in single), pair
+    while True:
+        before = best
+        for moved, values in single.items():
+            line = [(*best[:moved], v, *best[moved + 1 :]) for v in values]
+            best = _refine(max([best, *line], key=score), _only(grids, best, (moved,)), score)
+        best = _refine(best, _only(grids, best, paired), score)
+        if score(best) <= score(before):
+            return before
+
+
+def _only(grids: list[tuple[float, ...]], pair: Pair, moved: tuple[int, ...]) -> list[tuple[float, ...]]:
+    """Return the grids of the levers that are moved; the others stay."""
+    return [g if k in moved else (x,) for k, (g, x) in enumerate(zip(grids, pair, strict=True))]
+
+
+def _coarse(grid: tuple[float, ...], reach: float) -> tuple[float, ...]:
+    step = max(round(reach / (grid[1] - grid[0])), 1) if len(grid) > 1 else 1
     return tuple(dict.fromkeys((*grid[::step], grid[-1])))
 
 

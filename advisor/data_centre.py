@@ -14,7 +14,7 @@ from advisor.combine import MOST_ACTIONS
 from advisor.cooling import propose, proposed_saving_pct
 from advisor.data_centre_case import Case, case_of
 from advisor.holds import kept_in_hours
-from advisor.lever_test import plan_test
+from advisor.lever_test import plan_test, why_untested
 from advisor.plan import Advice, Plan, Recommendation, Saving, VerifiedPlan
 from advisor.plan_table import advice_provenance, plan_table
 from advisor.ranking import recommend
@@ -22,7 +22,9 @@ from advisor.retrofit import assess_retrofits
 from advisor.site import Site
 from advisor.site_actions import has_more, together
 from advisor.verify import verify_set_points
+from advisor.water import WaterUse
 from features.issues import DataIssue
+from features.levers import PLANT_LEVERS
 from features.message import say
 from features.operation import Operation
 from features.telemetry import Telemetry
@@ -63,6 +65,7 @@ def advise_data_centre(
 
     known = {name: cited(name, "set_point") for name in case.problem.current}
     verified, recommendations = _ranked(case, moved, verified, known)
+    recommendations = _with_water(recommendations, verified, case, moved, telemetry)
     advice = _advice(telemetry, case, verified, recommendations, tuple(issues), bundle)
     if has_more(case.site):
         tell(say("combining actions"), 0.9)
@@ -88,6 +91,25 @@ def _with_holds(plan: Plan, case: Case, moved: Operation) -> Plan:
     return replace(held, objective={"saving_pct": saving})
 
 
+def _with_water(
+    entries: tuple[Recommendation, ...],
+    verified: VerifiedPlan,
+    case: Case,
+    moved: Operation,
+    telemetry: Telemetry,
+) -> tuple[Recommendation, ...]:
+    """Return the recommendations with what the move of a plant's lever does to the water."""
+    if not any(e.lever in PLANT_LEVERS and e.verdict != "hold" for e in entries):
+        return entries
+    water = telemetry.site_series(case.operation.site_id).get("water_m3")
+    metered = None if water is None or not water.notna().any() else water.reindex(moved.stamps).to_numpy()
+    use = WaterUse(moved, metered, (case.start, case.end), case.problem.seed)
+    told = [use.sentence(e.lever, verified.plan.schedule) if e.verdict != "hold" else None for e in entries]
+    return tuple(
+        replace(e, reasons=(*e.reasons, said)) if said else e for e, said in zip(entries, told, strict=True)
+    )
+
+
 def _with_test(advice: Advice, case: Case, telemetry: Telemetry, known: dict[str, tuple[str, ...]]) -> Advice:
     """Return the advice with a test of the levers that the export tells nothing of."""
     untold = tuple(
@@ -98,11 +120,26 @@ def _with_test(advice: Advice, case: Case, telemetry: Telemetry, known: dict[str
     test = plan_test(
         case.operation, untold, case.site, case.problem.limits, telemetry.zone, case.problem.seed
     )
+    limits = case.problem.limits
+    why_not = (why_untested(n, case.operation, case.site, limits) for n in untold if n in PLANT_LEVERS)
+    advice = replace(advice, issues=(*advice.issues, *(_untested(case.site.id, w) for w in why_not if w)))
     if test is None:
         return advice
     said = tuple(e for e in case.what_if.reasons if any(e.startswith(n) for n in test.levels))
     entry = test.recommendation(known[next(iter(test.levels))], said)
     return replace(advice, test=test, recommendations=(*advice.recommendations, entry))
+
+
+def _untested(site: str, why: str) -> DataIssue:
+    return DataIssue(
+        "D-TEST-NONE",
+        "info",
+        site,
+        why,
+        say("declare a wider range in site.toml, if the plant permits one"),
+        say("nothing is claimed of this lever"),
+        0,
+    )
 
 
 def _with_more(

@@ -14,6 +14,7 @@ from advisor.site import LeverRange, Site
 from features.errors import ModelError, UsageError
 from features.frame import FloatArray
 from features.issues import DataIssue
+from features.levers import AIRFLOW, PLANT_LEVERS, scale_of, setting
 from features.message import Message, say, term
 from features.operation import Operation, operation_of
 from features.telemetry import Telemetry
@@ -21,7 +22,7 @@ from models.bundle import Bundle
 from models.data_centre import DataCentreBundle, WhatIf
 
 OUTSIDE_K = 0.5
-"""A declared set-point this far outside what was explored has no baseline [K]."""
+"""A declared set-point this far outside what was explored has no baseline [K], or as much in another unit."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def case_of(
     models, said = bundle.models_of(site_id)
     issues += said
     operation = operation_of(telemetry, site_id)
+    issues += _left_out(telemetry, operation)
     what_if = models.what_if or WhatIf(
         (), {}, (say("the model directory holds no what-if model for this site"),)
     )
@@ -87,6 +89,28 @@ def case_of(
     series = telemetry.site_series(site_id)
     pv = series["pv_power_kw"].reindex(operation.stamps).to_numpy() if "pv_power_kw" in series else None
     return Case(operation, what_if, declared, problem, start, end, pv, _why_not(operation, what_if, problem))
+
+
+def _left_out(telemetry: Telemetry, operation: Operation) -> list[DataIssue]:
+    """Return the levers of the export that are known too seldom to be judged."""
+    series = telemetry.site_series(operation.site_id)
+    gone = [n for n in PLANT_LEVERS if n in series and series[n].notna().any() and n not in operation.levers]
+    return [
+        DataIssue(
+            "D-LEVER-GAPS",
+            "warning",
+            operation.site_id,
+            say(
+                "{lever} is missing in {share:.0f} % of the rows",
+                lever=n,
+                share=100 * series[n].isna().mean(),
+            ),
+            say("export it at every step"),
+            say("nothing is claimed of this lever"),
+            int(series[n].isna().sum()),
+        )
+        for n in gone
+    ]
 
 
 def _one_site(telemetry: Telemetry, site: Site | None) -> str:
@@ -150,13 +174,13 @@ def _complete(site: Site | None, site_id: str, operation: Operation, issues: lis
     """Return the site with set-points for every lever; what was not declared is labelled assumed."""
     declared = site or Site(id=site_id)
     usual = {
-        name: _usual(v[np.isfinite(v)])
+        name: _usual(v[np.isfinite(v)], 0.5 * scale_of(name).kelvin)
         for name, v in operation.levers.items()
         if name not in declared.current
     }
     if usual:
         said = Message.joined(
-            ", ", (say("{lever} = {value:g} °C", lever=n, value=v) for n, v in usual.items())
+            ", ", (say("{lever} = {value}", lever=n, value=setting(n, v)) for n, v in usual.items())
         )
         issues.append(
             DataIssue(
@@ -177,10 +201,10 @@ def _complete(site: Site | None, site_id: str, operation: Operation, issues: lis
     )
 
 
-def _usual(set_points: FloatArray) -> float:
-    """Return the set-point most often in force [degC]: read-back noise must not choose among them."""
+def _usual(set_points: FloatArray, width: float) -> float:
+    """Return the set-point most often in force: read-back noise within `width` must not choose among them."""
     values = pd.Series(set_points)
-    near = (values * 2).round()
+    near = (values / width).round()
     return float(values[near == near.mode().iloc[0]].median())
 
 
@@ -193,14 +217,17 @@ def _candidates(
         if name not in operation.levers:
             continue  # `_why_not` says so
         evidence = what_if.evidence[name]
-        low, high, step = evidence["low_c"], evidence["high_c"], 0.5
+        low, high, step = evidence["low_c"], evidence["high_c"], scale_of(name).step
         reach = site.levers.get(name, None if site.levers else LeverRange(lower=low, upper=high))
         if reach is None:
             result[name] = (site.current[name],)
             continue
         low, high, step = max(low, reach.lower), min(high, reach.upper), reach.step
-        if operation.inlet_c is None:
-            high = min(high, site.current[name])  # without an inlet sensor nobody sees a warmer aisle
+        if operation.inlet_c is None:  # nobody sees a warmer aisle
+            if name == AIRFLOW:
+                low = max(low, site.current[name])
+            elif name not in PLANT_LEVERS:
+                high = min(high, site.current[name])
         first = np.ceil(low / step - 1e-9)
         count = int(np.floor(high / step + 1e-9) - first) + 1
         values = tuple(float(round((first + k) * step, 6)) for k in range(max(count, 0)))
@@ -222,15 +249,16 @@ def _why_not(operation: Operation, what_if: WhatIf, problem: Problem) -> tuple[s
             what_if.evidence[name]["high_c"],
             problem.current[name],
         )
-        if not low - OUTSIDE_K <= now <= high + OUTSIDE_K:
+        outside = OUTSIDE_K * scale_of(name).kelvin
+        if not low - outside <= now <= high + outside:
             reasons.append(
                 say(
-                    "the declared {name} of {now:g} °C was never in force (explored {low:g} to {high:g} "
-                    "°C): the baseline cannot be predicted",
+                    "the declared {name} of {now} was never in force (explored {low:g} to {high}): the "
+                    "baseline cannot be predicted",
                     name=name,
-                    now=now,
+                    now=setting(name, now),
                     low=low,
-                    high=high,
+                    high=setting(name, high),
                 )
             )
     return tuple(reasons)

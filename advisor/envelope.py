@@ -12,8 +12,9 @@ from advisor.site import Site
 from advisor.site_limits import STANDARD
 from features.frame import FloatArray
 from features.issues import DataIssue
+from features.levers import AIR_LEVERS, WATER_LEVERS
 from features.message import say
-from features.operation import AIR_LEVERS, WATER_LEVERS, Operation
+from features.operation import Operation
 from features.psychrometrics import saturation_pressure
 from models.inlet_guide import settled
 

@@ -11,8 +11,9 @@ from advisor.envelope import bound_of
 from advisor.plan import INLET_RATE, Hold, Plan, Problem
 from advisor.site import Site
 from features.frame import FloatArray
+from features.levers import AIR_LEVERS
 from features.message import say
-from features.operation import AIR_LEVERS, BoolArray, Operation
+from features.operation import BoolArray, Operation
 from features.telemetry import TimeZone
 
 

@@ -18,8 +18,9 @@ from advisor.plan import Z90, Limit, Recommendation, Saving
 from advisor.plan_table import plan_table
 from advisor.site import LeverRange, Site
 from features.frame import FloatArray
+from features.levers import AIR_LEVERS, AIRFLOW, PLANT_LEVERS, scale_of, setting
 from features.message import Message, say
-from features.operation import AIR_LEVERS, Operation
+from features.operation import BoolArray, Operation
 from features.telemetry import Telemetry, TimeZone
 from models.lever_noise import it_noise, overhead_noise
 from models.site_response import least_rows
@@ -27,11 +28,14 @@ from models.site_response import least_rows
 BLOCK_HOURS = 24.0
 """A setting is kept so long: rooms and water need hours to settle, and a day sees day and night."""
 STEP_K = 2.0
-"""Distance between tested settings [K]."""
+"""Distance between tested settings [K]; here and below, levers of another unit move in proportion
+(`features.levers.Scale.kelvin`)."""
 UNDECLARED_REACH_K = 2.0
 """How far a lever without a declared range is tested [K]."""
 MOST_MOVE_K = {True: 4.0, False: 6.0}
 """Largest change from one block to the next [K]: of air, of water."""
+SERVER_RISE_K = 15.0
+"""Of air through the servers [K], assumed: what warms an inlet where air lacks. Typical are 10 to 15 K."""
 ORDERS = 300
 MARGIN_K = 0.5
 """Kept free between the warmest inlet expected in the test and its limit [K]."""
@@ -56,10 +60,10 @@ class LeverTest:
     first : str
         First day, local.
     schedule : pandas.DataFrame
-        ``timestamp`` (UTC), ``unit_id``, ``lever``, ``current``, ``recommended`` [degC]: one row per step and
-        lever of the test weeks; outside them nothing changes.
+        ``timestamp`` (UTC), ``unit_id``, ``lever``, ``current``, ``recommended`` [unit of the lever]: one row
+        per step and lever of the test weeks; outside them nothing changes.
     levels : dict
-        Lever -> settings tested [degC].
+        Lever -> settings tested [unit of the lever].
     weeks : int
         Number of test weeks.
     detectable_pct : float
@@ -88,7 +92,11 @@ class LeverTest:
     def sentence(self) -> str:
         """Say what is done, when and for how long."""
         settings = (
-            say("{lever} at {levels} °C", lever=n, levels=", ".join(f"{v:g}" for v in values))
+            say(
+                "{lever} at {levels}",
+                lever=n,
+                levels=Message.joined(", ", (*(f"{v:g}" for v in values[:-1]), setting(n, values[-1]))),
+            )
             for n, values in self.levels.items()
         )
         return say(
@@ -102,9 +110,9 @@ class LeverTest:
         """Say what the test tells, what it costs, and what to do with its result."""
         return (
             say(
-                "it would prove a saving of {share:.2f} % of facility energy per {move:g} K, or more",
+                "it would prove a saving of {share:.2f} % of facility energy per {move}, or more",
                 share=self.detectable_pct,
-                move=TYPICAL_MOVE_K,
+                move=self._typical_moves(),
             ),
             say(
                 "at most about {cost:.2f} % of a year's energy is at stake in it: a saving of that size pays "
@@ -113,6 +121,17 @@ class LeverTest:
             ),
             say("afterwards export the year with the test in it, train on it, and ask for advice again"),
         )
+
+    def _typical_moves(self) -> Message:
+        """Return the move of each lever that `detectable_pct` speaks of; those in kelvin count alike."""
+        plain = [n for n in self.levels if n not in PLANT_LEVERS]
+        moves = [say("{number:g} K", number=TYPICAL_MOVE_K)] if plain else []
+        moves += [
+            say("{value} of {lever}", value=setting(n, _typical(n, values)), lever=n)
+            for n, values in self.levels.items()
+            if n in PLANT_LEVERS
+        ]
+        return Message.joined(" or ", moves)
 
     def table(self, telemetry: Telemetry) -> pd.DataFrame:
         """Return the test as ``plan.csv`` is written, in the export's local time."""
@@ -180,7 +199,7 @@ def plan_test(
     LeverTest or None
         None where no lever may be moved by `STEP_K` at least on one side.
     """
-    levels = {n: _levels(n, operation, site, limits) for n in levers if n in operation.levers}
+    levels = {n: settings_tried(n, operation, site, limits) for n in levers if n in operation.levers}
     levels = {n: values for n, values in levels.items() if len(values) > 1}
     if not levels or operation.usable.sum() < least_rows(operation):
         return None
@@ -189,11 +208,12 @@ def plan_test(
     start = _next_monday(operation.stamps[-1] + pd.Timedelta(hours=operation.hours), zone)
     for every in INTERVAL_WEEKS:
         path = _path(levels, current, every, seed)
-        detectable = _detectable(operation, np.repeat(path, per_day, axis=0), current)
+        detectable = _detectable(operation, np.repeat(path, per_day, axis=0), current, levels)
         if detectable <= DETECTABLE_PCT:
             break
     tested = np.repeat(np.arange(WEEKS) % every == every // 2, 7)
-    away = np.abs(path - np.array([list(current.values())])).sum(axis=1)
+    kelvin = np.array([scale_of(n).kelvin for n in levels])
+    away = (np.abs(path - np.array([list(current.values())])) / kelvin).sum(axis=1)
     steps = pd.date_range(start, periods=len(path) * per_day, freq=pd.Timedelta(hours=operation.hours))
     table = [
         pd.DataFrame(
@@ -222,38 +242,78 @@ def plan_test(
     )
 
 
-def _levels(name: str, operation: Operation, site: Site, limits: tuple[Limit, ...]) -> tuple[float, ...]:
+def settings_tried(
+    name: str, operation: Operation, site: Site, limits: tuple[Limit, ...]
+) -> tuple[float, ...]:
     """Return the settings to test: the current one and steps away from it, within range and limits."""
-    now = site.current[name]
+    now, scale = site.current[name], scale_of(name)
     if site.levers and name not in site.levers:
         return (now,)
-    reach = LeverRange(lower=now - UNDECLARED_REACH_K, upper=now + UNDECLARED_REACH_K)
-    allowed = site.levers.get(name, reach)
-    high = allowed.upper
+    reach, step = UNDECLARED_REACH_K * scale.kelvin, STEP_K * scale.kelvin
+    allowed = site.levers.get(
+        name,
+        LeverRange(
+            lower=min(max(now - reach, scale.lower), now), upper=max(min(now + reach, scale.upper), now)
+        ),
+    )
+    low, high = allowed.lower, allowed.upper
     if name in AIR_LEVERS:
         high = min(high, _warmest(name, now, operation, site, limits))
-    below = np.arange(now, allowed.lower - 1e-9, -STEP_K)
-    above = np.arange(now, high + 1e-9, STEP_K)
+    elif name == AIRFLOW:
+        low = max(low, _least_air(now, operation, site, limits))
+    below = np.arange(now, low - 1e-9, -step)
+    above = np.arange(now, high + 1e-9, step)
     levels = {*below, *above}
     # an end of the range that is a step's half away is worth a setting of its own
-    levels |= {x for x in (allowed.lower, high) if min(abs(x - v) for v in levels) >= STEP_K / 2}
+    levels |= {x for x in (low, high) if min(abs(x - v) for v in levels) >= step / 2}
     settings = tuple(sorted(round(float(v), 6) for v in levels))
     return permitted(name, settings, now, operation, limits, site.limits.sensor_error_k)
 
 
-def _warmest(name: str, now: float, operation: Operation, site: Site, limits: tuple[Limit, ...]) -> float:
-    """Return the warmest air setting at which the hottest inlet would still keep its limit [degC]."""
+def why_untested(name: str, operation: Operation, site: Site, limits: tuple[Limit, ...]) -> Message | None:
+    """Return why no test of a lever can be planned; None where one can."""
+    if site.levers and name not in site.levers:
+        return say("{lever} is not among the levers that may be moved: no test of it is planned", lever=name)
+    if len(settings_tried(name, operation, site, limits)) > 1:
+        return None
+    if name in (*AIR_LEVERS, AIRFLOW):
+        return say(
+            "no test of {lever} is planned: within its range and the limit of the server inlet no other "
+            "setting is safe",
+            lever=name,
+        )
+    return say("no test of {lever} is planned: its declared range leaves no second setting", lever=name)
+
+
+def _free_k(rows: BoolArray, operation: Operation, site: Site, limits: tuple[Limit, ...]) -> float:
+    """Return what the hottest inlet of some steps leaves to its limit [K]; nothing where nobody sees it."""
     limit = min(
         (x.value for x in limits if x.name == "server_inlet_temp_c" and x.sense == "max"), default=np.nan
     )
+    known = operation.usable
     if operation.inlet_c is None or not np.isfinite(limit):
-        return now  # nobody would see a warmer aisle
-    known = operation.usable & np.isfinite(operation.inlet_c)
-    near = known & (np.abs(operation.levers[name] - now) <= STEP_K / 2)
-    rows = near if near.any() else known
-    hottest = float(operation.inlet_c[rows].max()) + site.limits.sensor_error_k
-    free = limit - MARGIN_K - hottest
-    return now + 0.5 * float(np.floor(max(free, 0.0) / 0.5))
+        return 0.0
+    known = known & np.isfinite(operation.inlet_c)
+    inlet = operation.inlet_c[known & rows if (known & rows).any() else known]
+    hottest = float(inlet.max()) + site.limits.sensor_error_k
+    return max(limit - MARGIN_K - hottest, 0.0)
+
+
+def _least_air(now: float, operation: Operation, site: Site, limits: tuple[Limit, ...]) -> float:
+    """Return the least airflow that would keep the inlet's limit, were all the air of today needed [%].
+
+    A share s of hot air that is drawn again warms the inlet by s / (1 - s) of the servers' rise.
+    """
+    step = scale_of(AIRFLOW).step
+    near = np.abs(operation.levers[AIRFLOW] - now) <= step
+    free = _free_k(near, operation, site, limits)
+    return now - step * float(np.floor((now - now / (1.0 + free / SERVER_RISE_K)) / step))
+
+
+def _warmest(name: str, now: float, operation: Operation, site: Site, limits: tuple[Limit, ...]) -> float:
+    """Return the warmest air setting at which the hottest inlet would still keep its limit [degC]."""
+    near = np.abs(operation.levers[name] - now) <= STEP_K / 2
+    return now + 0.5 * float(np.floor(_free_k(near, operation, site, limits) / 0.5))
 
 
 def _path(
@@ -268,7 +328,7 @@ def _path(
     for week in range(every // 2, WEEKS, every):
         for k, (name, values) in enumerate(levels.items()):
             days[week * 7 : week * 7 + 7, k] = _mixed(
-                values, current[name], MOST_MOVE_K[name in AIR_LEVERS], rng
+                values, current[name], MOST_MOVE_K[name in AIR_LEVERS] * scale_of(name).kelvin, rng
             )
     return days
 
@@ -287,15 +347,27 @@ def _mixed(values: tuple[float, ...], first: float, most_k: float, rng: np.rando
     return best
 
 
-def _detectable(operation: Operation, path: FloatArray, current: dict[str, float]) -> float:
-    """Return the smallest provable saving of moving one lever by `TYPICAL_MOVE_K` [% of facility energy]."""
+def _typical(name: str, values: tuple[float, ...]) -> float:
+    """Return the move that a saving is told for [unit of the lever]: no more than is tested."""
+    typical = TYPICAL_MOVE_K * scale_of(name).kelvin
+    return min(typical, max(values) - min(values)) if name in PLANT_LEVERS else typical
+
+
+def _detectable(
+    operation: Operation,
+    path: FloatArray,
+    current: dict[str, float],
+    levels: dict[str, tuple[float, ...]],
+) -> float:
+    """Return the smallest provable saving of a typical move of one lever [% of facility energy]."""
     distance = path - np.array([list(current.values())])
     errors = [n.standard_error(distance) for n in (it_noise(operation), overhead_noise(operation))]
-    per_k = np.sqrt(errors[0] ** 2 + errors[1] ** 2)
+    moves = np.array([_typical(n, values) for n, values in levels.items()])
+    per_move = np.sqrt(errors[0] ** 2 + errors[1] ** 2) * moves
     # both models must see it: each learns from half of the weeks
-    worst = float(per_k.max()) * np.sqrt(2.0)
+    worst = float(per_move.max()) * np.sqrt(2.0)
     mean = float(operation.facility_kw[operation.usable].mean())
-    return float(100.0 * Z90 * worst * TYPICAL_MOVE_K / mean)
+    return float(100.0 * Z90 * worst / mean)
 
 
 def _next_monday(after: pd.Timestamp, zone: TimeZone) -> pd.Timestamp:

@@ -8,23 +8,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from advisor.inlet_check import Levers, inlet_check, settled
 from advisor.plan import INLET_RATE, Check, Limit, Plan
 from advisor.site import Site
 from features.frame import FloatArray
-from features.message import Message, say, term
-from features.operation import AIR_LEVERS, WATER_LEVERS, BoolArray, Operation
+from features.levers import AIR_LEVERS, PLANT_LEVERS, WATER_LEVERS, setting
+from features.message import say, term
+from features.operation import BoolArray, Operation
 from features.psychrometrics import saturation_pressure
 from features.telemetry import TimeZone
 
-NEAR_K = 1.25
-LEAST_STEPS = 24
-SETTLING_HOURS = 4.0
-"""After a move of a lever the inlet is still on its way, and says nothing about the new setting."""
 DEW_POINT, HUMIDITY = "server_inlet_dew_point_c", "server_inlet_rh_pct"
 TOLERANCE = {"server_inlet_temp_c": 0.5, DEW_POINT: 0.1, HUMIDITY: 0.5}
 """How far a plan may go beyond a side that today's operation breaks already [unit of the column]."""
-
-Levers = dict[str, FloatArray]
 
 
 def limit_checks(
@@ -49,7 +45,7 @@ def limit_checks(
     return [
         *_range_checks(plan, site, operation),
         *(
-            _inlet_check(x, current, {n: v[free] for n, v in planned.items()}, operation, site, free)
+            inlet_check(x, _only(current, free), _only(planned, free), operation, site.limits.sensor_error_k)
             for x in limits
             if x.name == "server_inlet_temp_c"
         ),
@@ -97,7 +93,7 @@ def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
                     ok,
                     float(moved.max()),
                     high,
-                    say("{low:g} to {high:g} °C", low=low, high=high),
+                    say("{low:g} to {high}", low=low, high=setting(lever, high)),
                 )
             )
         seen = (
@@ -107,7 +103,7 @@ def _range_checks(plan: Plan, site: Site, operation: Operation) -> list[Check]:
         )
         ok = len(seen) > 0 and moved.min() >= seen.min() - 1e-9 and moved.max() <= seen.max() + 1e-9
         note = (
-            say("explored {low:g} to {high:g} °C", low=seen.min(), high=seen.max())
+            say("explored {low:g} to {high}", low=seen.min(), high=setting(lever, seen.max()))
             if len(seen)
             else say("never explored")
         )
@@ -124,79 +120,8 @@ def _covers(plan: Plan, stamps: pd.Series, hours: float) -> bool:
     return len(stamps) == len(steps) and stamps.is_unique and bool(stamps.isin(steps).all())
 
 
-def _inlet_check(
-    limit: Limit,
-    current: Levers,
-    planned: Levers,
-    operation: Operation,
-    site: Site,
-    free: BoolArray,
-) -> Check:
-    """Compare what the hottest inlet sensor showed near the planned set-points with the limit."""
-    name = say("{column} {sense} {limit:g} °C", column=limit.name, sense=term(limit.sense), limit=limit.value)
-    air = operation.air_lever
-    if not planned or not free.any():
-        return Check(name, True, None, limit.value, say("nothing is moved that it guards"))
-    if operation.inlet_c is None:
-        warmer = air in planned and bool((planned[air] > current[air][free]).any())
-        note = say("no inlet sensor: a warmer aisle would not be seen") if warmer else say("no inlet sensor")
-        return Check(name, not (warmer and limit.sense == "max"), None, limit.value, note)
-    # the inlet follows the air set-point; without one its level near the planned set-points counts
-    guide = air if air is not None and air in planned else next(iter(planned))
-    known = operation.usable & np.isfinite(operation.inlet_c) & _settled(operation)
-    worst: list[float] = []
-    table = pd.DataFrame(planned).drop_duplicates()
-    for row in table.itertuples(index=False):
-        target = dict(zip(table.columns, row, strict=True))
-        near = known & (np.abs(operation.levers[guide] - target[guide]) <= NEAR_K)
-        others = [n for n in target if n != guide]
-        beside = near.copy()
-        for other in others:
-            beside &= np.abs(operation.levers[other] - target[other]) <= 2 * NEAR_K
-        chosen = beside if beside.sum() >= LEAST_STEPS else near
-        if chosen.sum() < LEAST_STEPS:
-            return Check(
-                name,
-                False,
-                None,
-                limit.value,
-                say(
-                    "fewer than {least} steps were measured near {target}",
-                    least=LEAST_STEPS,
-                    target=Message.joined(
-                        ", ", (say("{lever} = {value:g} °C", lever=n, value=v) for n, v in target.items())
-                    ),
-                ),
-            )
-        shift = target[air] - operation.levers[air][chosen] if guide == air else 0.0
-        expected = operation.inlet_c[chosen] + shift
-        worst.append(float(expected.max() if limit.sense == "max" else expected.min()))
-    error = site.limits.sensor_error_k
-    if limit.sense == "max":
-        extreme = max(worst) + error
-        return Check(
-            name,
-            extreme <= limit.value + 1e-9,
-            extreme,
-            limit.value,
-            say("sensor error {error:g} K added", error=error),
-        )
-    today = float(operation.inlet_c[known].min())
-    extreme = min(worst)
-    ok = extreme >= min(limit.value, today) - 0.5
-    return Check(
-        name, ok, extreme, limit.value, say("the export itself went down to {today:.1f} °C", today=today)
-    )
-
-
-def _settled(operation: Operation) -> BoolArray:
-    """Return the steps before which no lever was moved for a while."""
-    steps = max(round(SETTLING_HOURS / operation.hours), 1)
-    calm = np.ones(len(operation), dtype=bool)
-    for values in operation.levers.values():
-        moved = np.abs(np.diff(values, prepend=values[:1])) > 0.05
-        calm &= ~pd.Series(moved).rolling(steps, min_periods=1).max().astype(bool).to_numpy()
-    return calm
+def _only(levers: Levers, rows: BoolArray) -> Levers:
+    return {n: v[rows] for n, v in levers.items()}
 
 
 def _free(stamps: pd.DatetimeIndex, planned: Levers, site: Site, zone: TimeZone) -> BoolArray:
@@ -251,7 +176,7 @@ def _rate_checks(
     if limit is None:
         return [Check(name, True, None, None, say("not assessed (no limit is stated)"), assessed=False)]
     worst, kept = 0.0, True
-    for lever in air or planned:
+    for lever in air or (n for n in planned if n not in PLANT_LEVERS):
         rows = schedule[schedule["lever"] == lever].sort_values("timestamp")
         changes = [_within_an_hour(rows[side], hours) for side in ("recommended", "current")]
         worst = max(worst, float(np.nanmax(changes[0], initial=0.0)))
@@ -281,7 +206,7 @@ def _humidity_checks(
         note = say("not assessed (no indoor humidity is exported)")
         return [Check(say("dew point and humidity"), True, None, None, note, assessed=False)]
     error = site.limits.sensor_error_k
-    known = np.isfinite(dew) & _settled(window)
+    known = np.isfinite(dew) & settled(window)
     drier = _dries_less(current, planned, dew, error)
     checks = []
     for limit in limits:

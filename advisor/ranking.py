@@ -12,17 +12,51 @@ from advisor.envelope import bound_of
 from advisor.holds import held_rows
 from advisor.plan import INLET_RATE, Interval, Recommendation, Saving, Verdict, VerifiedPlan
 from advisor.reset import rule_in_words
+from features.levers import (
+    AIR_LEVERS,
+    AIRFLOW,
+    APPROACH,
+    CHANGEOVER,
+    EVAPORATIVE,
+    PLANT_LEVERS,
+    scale_of,
+    setting,
+)
 from features.message import Message, say
-from features.operation import AIR_LEVERS
-from features.schema import SCHEMA
 from features.telemetry import TimeZone
+from models.identifiability import MOVE_K
 
 NAMES = {
     "zone_set_point_c": say("room (cold-aisle) set-point"),
     "supply_air_set_point_c": say("supply-air set-point"),
     "chilled_water_set_point_c": say("chilled-water set-point"),
+    APPROACH: say("set-point of the cooling tower's approach"),
+    AIRFLOW: say("airflow set-point"),
+    CHANGEOVER: say("changeover temperature of the economiser"),
+    EVAPORATIVE: say("evaporative mode"),
 }
 PARTS = {"it": say("IT side"), "cooling": say("cooling"), "power_chain": say("power chain")}
+NOT_ASSESSED = {
+    APPROACH: say(
+        "ride-through after a cooling failure: not assessed (the store of the tower's basin is not known)"
+    ),
+    CHANGEOVER: say(
+        "ride-through after a cooling failure: not assessed (how fast the chillers take over from free "
+        "cooling is not known)"
+    ),
+    EVAPORATIVE: say(
+        "ride-through after a cooling failure: not assessed (whether water and pad pumps are on emergency "
+        "supply is not known)"
+    ),
+}
+"""Lever -> what is not known of the time that a cooling failure leaves."""
+TRIGGERS = {
+    APPROACH: say("also if the condenser water gets warmer than the chillers permit"),
+    AIRFLOW: say("also if a rack's inlet alarms, or the aisle's pressure falls below what containment needs"),
+    CHANGEOVER: say("also if the chilled water leaves its set-point by more than 1 K for 15 min"),
+    EVAPORATIVE: say("also if make-up water fails, or frost is near"),
+}
+"""Lever -> what else ends a move."""
 EXPIRY = say("one year after the end of the data, or as soon as servers, cooling plant or limits change")
 
 Rescore = Callable[[pd.DataFrame], VerifiedPlan]
@@ -99,19 +133,12 @@ def _entry(
     # the plan as a whole may be supported although one of its moves is not
     proven = after.energy_pct is not None and after.energy_pct.lower > 0
     verdict: Verdict = "not proven" if verified.verdict == "supported" and not proven else verified.verdict
-    unit = "°C" if SCHEMA[lever].unit == "degC" else SCHEMA[lever].unit
     return Recommendation(
         id=f"{verified.plan.problem.site_id}:{lever}",
         action=_slowly(
-            _sentence(
-                NAMES.get(lever, lever),
-                rows,
-                unit,
-                problem.options.get("zone", "unknown"),
-                verified.plan.rules.get(lever),
-            ),
+            _sentence(lever, rows, problem.options.get("zone", "unknown"), verified.plan.rules.get(lever)),
             float((rows["recommended"] - rows["current"]).iloc[0]),
-            bound_of(problem.limits, INLET_RATE, "max"),
+            bound_of(problem.limits, INLET_RATE, "max") if lever not in PLANT_LEVERS else None,
         ),
         lever=lever,
         measures=measures,
@@ -122,7 +149,7 @@ def _entry(
         evidence=tuple(e for e in evidence if e.startswith(lever)),
         verdict=verdict,
         confidence=_confidence(verdict, after),
-        rollback_trigger=_rollback(verified),
+        rollback_trigger=Message.joined("; ", filter(None, (_rollback(verified), TRIGGERS.get(lever)))),
         expiry=EXPIRY,
         ride_through=_ride_through(lever, rows),
         rule=verified.plan.rules.get(lever),
@@ -138,9 +165,19 @@ def _slowly(sentence: str, first_move: float, rate: float | None) -> str:
 
 def _ride_through(lever: str, rows: pd.DataFrame) -> str:
     """Say which way a move changes the time that a cooling failure leaves; how far was not assessed."""
-    if lever not in AIR_LEVERS:
-        return say("ride-through after a cooling failure: not assessed (the water's store is not known)")
+    if lever not in (*AIR_LEVERS, AIRFLOW):
+        return NOT_ASSESSED.get(lever) or say(
+            "ride-through after a cooling failure: not assessed (the water's store is not known)"
+        )
     move = float((rows["recommended"] - rows["current"]).mean())
+    if lever == AIRFLOW:
+        return (
+            say("ride-through after a cooling failure: shorter, by how much was not assessed (less cold air)")
+            if move < 0
+            else say(
+                "ride-through after a cooling failure: longer, by how much was not assessed (more cold air)"
+            )
+        )
     return (
         say("ride-through after a cooling failure: shorter, by how much was not assessed (warmer air)")
         if move > 0
@@ -148,40 +185,35 @@ def _ride_through(lever: str, rows: pd.DataFrame) -> str:
     )
 
 
-def _sentence(
-    name: str, rows: pd.DataFrame, unit: str, zone: object, rule: dict[str, object] | None = None
-) -> str:
+def _sentence(lever: str, rows: pd.DataFrame, zone: object, rule: dict[str, object] | None = None) -> str:
     """Say from where to where, by rule or by month where it differs."""
-    current = rows["current"].iloc[0]
+    name, current = NAMES.get(lever, lever), setting(lever, rows["current"].iloc[0])
     values = rows["recommended"].to_numpy()
     if rule is not None:
         return say(
-            "Let the {name} follow a table instead of {current:g} {unit}: {rule}",
+            "Let the {name} follow a table instead of {current}: {rule}",
             name=name,
             current=current,
-            unit=unit,
             rule=rule_in_words(rule),
         )
     if len(np.unique(values)) == 1:
         return say(
-            "Set the {name} from {current:g} {unit} to {value:g} {unit}",
+            "Set the {name} from {current} to {value}",
             name=name,
             current=current,
-            unit=unit,
-            value=values[0],
+            value=setting(lever, values[0]),
         )
     local = pd.DatetimeIndex(rows["timestamp"]).tz_convert(TimeZone(str(zone)).tzinfo())
     steps = pd.Series(values, index=local.strftime("%Y-%m")).groupby(level=0).agg(_most_often)
     changed = steps[steps.ne(steps.shift())]
     parts = [
-        say("{value:g} {unit} from {month}", value=value, unit=unit, month=month)
+        say("{value} from {month}", value=setting(lever, value), month=month)
         for month, value in changed.items()
     ]
     return say(
-        "Set the {name} from {current:g} {unit} to {steps}",
+        "Set the {name} from {current} to {steps}",
         name=name,
         current=current,
-        unit=unit,
         steps=Message.joined(", ", parts),
     )
 
@@ -195,7 +227,7 @@ def _binding(verified: VerifiedPlan, lever: str, rows: pd.DataFrame) -> str:
     candidates = verified.plan.problem.candidates.get(lever, ())
     values = rows["recommended"]
     at_edge = [
-        say("{side} end of the permitted and explored range ({edge:g} °C)", side=side, edge=edge)
+        say("{side} end of the permitted and explored range ({edge})", side=side, edge=setting(lever, edge))
         for side, edge, hit in (
             (say("lower"), min(candidates, default=np.nan), values.min() <= min(candidates, default=-np.inf)),
             (say("upper"), max(candidates, default=np.nan), values.max() >= max(candidates, default=np.inf)),
@@ -288,6 +320,14 @@ def _rollback(verified: VerifiedPlan) -> str:
     )
 
 
+def _least_moves(verified: VerifiedPlan, unidentified: list[str]) -> Message:
+    """Return what counts as a move of the levers that evidence speaks of."""
+    told = [n for n in verified.plan.problem.current if any(e.startswith(n) for e in unidentified)]
+    moves = [say("{number:g} K", number=MOVE_K)] if set(told) - set(PLANT_LEVERS) or not told else []
+    moves += [setting(n, MOVE_K * scale_of(n).kelvin) for n in told if n in PLANT_LEVERS]
+    return Message.joined(" or ", dict.fromkeys(moves))
+
+
 def _hold(
     verified: VerifiedPlan, measures: dict[str, tuple[str, ...]], evidence: tuple[str, ...]
 ) -> Recommendation:
@@ -298,8 +338,9 @@ def _hold(
     advice = (
         (
             say(
-                "to learn an effect, move the lever by at least 0.5 K a dozen times, independently "
-                "of the weather and within limits"
+                "to learn an effect, move the lever by at least {least} a dozen times, independently of the "
+                "weather and within limits",
+                least=_least_moves(verified, unidentified),
             ),
         )
         if unidentified

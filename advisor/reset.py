@@ -18,6 +18,7 @@ import pandas as pd
 from advisor.cooling_search import Outcome, Pair, Search
 from advisor.plan import Z90
 from features.frame import FloatArray
+from features.levers import PLANT_LEVERS
 from features.message import Message, say
 from features.operation import Operation
 from features.telemetry import TimeZone
@@ -82,21 +83,26 @@ class Days:
         since = (wall - wall.normalize()) / pd.Timedelta(hours=1)
         return day, since.to_numpy(dtype=np.float64)
 
-    def ramped(self, targets: FloatArray, stamps: pd.DatetimeIndex) -> FloatArray:
+    def followed(self, lever: str, targets: FloatArray, stamps: pd.DatetimeIndex) -> FloatArray:
         """Return a day's target at every stamp, reached from the day before's by `RAMP_K_PER_H`.
 
         Parameters
         ----------
+        lever : str
+            Set-points of air and water move slowly; towers, fans, economisers and pads have ramps of
+            their own.
         targets : numpy.ndarray, shape (days,)
-            [degC].
+            [lever's unit].
         stamps : pandas.DatetimeIndex, shape (n,)
 
         Returns
         -------
         numpy.ndarray, shape (n,)
-            [degC]
+            [lever's unit]
         """
         day, since = self.place(stamps)
+        if lever in PLANT_LEVERS:
+            return targets[day]
         before = np.concatenate([targets[:1], targets[:-1]])[day]
         reach = RAMP_K_PER_H * (since + self.hours)
         return np.asarray(before + np.clip(targets[day] - before, -reach, reach))
@@ -141,7 +147,7 @@ class Reset:
         """Return the set-points at some stamps, lever -> shape (n,) [degC]."""
         stage = self.by_day(days)
         return {
-            name: days.ramped(np.array([s[k] for s in self.stages])[stage], stamps)
+            name: days.followed(name, np.array([s[k] for s in self.stages])[stage], stamps)
             for k, name in enumerate(levers)
         }
 
@@ -149,6 +155,10 @@ class Reset:
     def edges(self) -> FloatArray:
         """Where a stage ends [driver's unit], shape (stages - 1,)."""
         return np.linspace(self.low, self.high, len(self.stages) + 1)[1:-1]
+
+    def rules(self, levers: tuple[str, ...]) -> dict[str, dict[str, object]]:
+        """Return the rule of every lever that follows the driver."""
+        return {n: self.to_dict(k) for k, n in enumerate(levers) if len({s[k] for s in self.stages}) > 1}
 
     def to_dict(self, lever: int) -> dict[str, object]:
         """Return the rule of one lever as a machine reads it."""
@@ -238,7 +248,11 @@ def best_reset(search: Search, days: Days, best: list[Pair]) -> Reset | None:
     if len(days) < LEAST_DAYS or search.cap is not None or not search.levers:
         return None
     table = _Table.beside(search, days, best)
-    grids = [search.problem.candidates[name] for name in search.levers]
+    # towers, economisers and pads keep their constants: they follow the weather by themselves
+    grids = [
+        (constant,) if name in PLANT_LEVERS else search.problem.candidates[name]
+        for name, constant in zip(search.levers, best[0], strict=True)
+    ]
     if all(len(g) < 2 for g in grids):
         return None
     found: dict[int, Reset] = {}
@@ -259,6 +273,7 @@ def best_reset(search: Search, days: Days, best: list[Pair]) -> Reset | None:
                 f"{end}_{k}": _nearest(g, corner[k])
                 for k, g in enumerate(grids)
                 for end, corner in zip(("low", "high"), corners, strict=True)
+                if len(g) > 1
             }
             study.enqueue_trial({"driver": driver, "from": 0.1, "to": 0.9, **at})
     study.optimize(objective, n_trials=TRIALS)
@@ -273,10 +288,9 @@ def _suggested(trial: optuna.Trial, days: Days, grids: list[tuple[float, ...]]) 
     ends = (trial.suggest_float("from", 0.0, 0.45, step=0.05), trial.suggest_float("to", 0.5, 1.0, step=0.05))
     low, high = (float(q) for q in np.quantile(days.drivers[driver], ends))
     corners = [
-        (
-            g[trial.suggest_int(f"low_{k}", 0, len(g) - 1)],
-            g[trial.suggest_int(f"high_{k}", 0, len(g) - 1)],
-        )
+        tuple(g[trial.suggest_int(f"{end}_{k}", 0, len(g) - 1)] for end in ("low", "high"))
+        if len(g) > 1
+        else (g[0], g[0])
         for k, g in enumerate(grids)
     ]
     along = np.linspace(0.0, 1.0, STAGES)

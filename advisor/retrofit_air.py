@@ -15,7 +15,7 @@ import numpy as np
 from advisor.retrofit_entry import Retrofit, Side
 from advisor.retrofit_plant import Plant
 from features.frame import FloatArray
-from features.operation import WATER_LEVERS
+from features.levers import WATER_LEVERS
 from models.block_ridge import BlockRidge
 from models.site_response import SiteResponse, fit_surface
 from models.site_scorer import DOUBT, SiteScorer

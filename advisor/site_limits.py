@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from advisor.assets import NotNegative, Positive, Share, Strict
 from advisor.catalogue import load_limits
 from features.errors import CatalogueError
-from features.operation import AIR_LEVERS, WATER_LEVERS
+from features.levers import AIR_LEVERS, WATER_LEVERS
 from features.schema import SCHEMA
 from features.telemetry import TimeZone
 

@@ -14,6 +14,7 @@ from advisor.plan import Z90, Check, Interval, Limit, Plan, Saving, Totals, Verd
 from advisor.schedule_checks import reversal_checks
 from advisor.site import Site
 from features.frame import FloatArray
+from features.levers import scale_of
 from features.message import say
 from features.operation import BoolArray, Operation
 from models.site_scorer import Scored, SiteScorer
@@ -159,7 +160,10 @@ def _as_operated(window: Operation, current: dict[str, FloatArray]) -> bool:
     known = window.usable
     if not known.any():
         return False
-    return all(float((np.abs(window.levers[n] - v) < 0.05)[known].mean()) > 0.95 for n, v in current.items())
+    return all(
+        float((np.abs(window.levers[n] - v) < 0.05 * scale_of(n).kelvin)[known].mean()) > 0.95
+        for n, v in current.items()
+    )
 
 
 def _held_totals(

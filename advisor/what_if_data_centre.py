@@ -33,6 +33,7 @@ from advisor.what_if import (
 from advisor.what_if_domain import Domain, lever_bounds, limit_states
 from advisor.what_if_supply import Assets, Demand, Drawn, Supply
 from features.frame import FloatArray
+from features.levers import scale_of
 from features.message import say
 from features.operation import BoolArray, Operation
 from models.site_response import Scenario
@@ -107,7 +108,7 @@ class DataCentreWhatIf:
     def label(self) -> Label:
         """Whether today's figures are the meter's: the site ran at the set-points that are in force."""
         current = self.case.site.current
-        apart = [np.abs(self.steps.levers[n] - current[n]) < 0.05 for n in self.movable]
+        apart = [np.abs(self.steps.levers[n] - current[n]) < 0.05 * scale_of(n).kelvin for n in self.movable]
         return "modelled" if apart and np.all(apart, axis=0).mean() <= 0.95 else "measured"
 
     @cached_property

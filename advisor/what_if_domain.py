@@ -8,19 +8,22 @@ from typing import Literal
 
 import numpy as np
 
+from advisor.air_need import AirNeed
 from advisor.cooling_search import SUPPORT_HOURS
 from advisor.data_centre_case import Case
 from advisor.plan import Limit
 from advisor.what_if import Chosen, Lever, LimitState, State
 from advisor.what_if_supply import Drawn, Supply
 from features.frame import FloatArray
+from features.levers import AIRFLOW, judged_together, scale_of, setting, unit_of
 from features.message import say
 from features.operation import Operation
 from models.identifiability import LeverEvidence
 from models.site_response import Scenario
 
 BEYOND_K = 2.0
-"""A set-point's slider goes this far beyond what was tried, so that the unknown can be seen [K]."""
+"""A set-point's slider goes this far beyond what was tried, so that the unknown can be seen [K]; levers of
+another unit in proportion (`features.levers.Scale.kelvin`)."""
 NEAR_K = 1.5
 """Set-points count as tried where the site ran so near [K]; the interval tells what is between."""
 LOAD_MARGIN = 0.02
@@ -79,10 +82,15 @@ class Domain:
         return alike, np.column_stack([alike.levers[n] for n in self.movable])
 
     def tried_hours(self, set_points: dict[str, float]) -> float:
-        """Return how long the site ran near these set-points in the window's weather [h]."""
+        """Return how long the site ran near these set-points in the window's weather [h].
+
+        Levers that act apart from each other are judged apart; the least counts.
+        """
         alike, tried = self._weather
         wanted = np.array([set_points[n] for n in self.movable])
-        return float((np.abs(tried - wanted) <= NEAR_K).all(axis=1).sum()) * alike.hours
+        near = np.abs(tried - wanted) <= np.array([NEAR_K * scale_of(n).kelvin for n in self.movable])
+        groups = ([self.movable.index(n) for n in names] for names in judged_together(self.movable))
+        return min(float(near[:, group].all(axis=1).sum()) for group in groups) * alike.hours
 
     def outside(self, chosen: Chosen, it_kw: FloatArray) -> tuple[str, ...]:
         """Return how a setting leaves what was seen; empty where it does not."""
@@ -90,6 +98,7 @@ class Domain:
         moved = [x for x in chosen.moved if x.group == "set_point"]
         if told or not (moved or chosen.get("it_load_pct", 100.0) != 100.0):
             return tuple(told)
+        told += self._lacks_air(chosen)
         hours = self.tried_hours(chosen.values) if moved else np.inf
         if hours < SUPPORT_HOURS:
             told.append(
@@ -114,6 +123,26 @@ class Domain:
             )
         return tuple(told)
 
+    @cached_property
+    def _air_need(self) -> AirNeed | None:
+        return AirNeed.learn(self.case.operation)
+
+    def _lacks_air(self, chosen: Chosen) -> list[str]:
+        """Say where so little air was not seen, or did harm; a smooth surface of the inlet does not tell."""
+        need, current = self._air_need, self.case.site.current
+        if need is None or not chosen.get(AIRFLOW, np.inf) < current.get(AIRFLOW, 0.0):
+            return []
+        air = self.case.operation.air_lever
+        hottest = need.hottest_c(chosen[AIRFLOW], None if air is None else chosen.get(air, current[air]))
+        if hottest is None:
+            return [
+                say("so little air was never seen in busy hours: how hot the inlets would get is not known")
+            ]
+        limits = (x for x in self.case.problem.limits if x.name == "server_inlet_temp_c" and x.sense == "max")
+        if hottest + self.case.site.limits.sensor_error_k <= min((x.value for x in limits), default=np.inf):
+            return []
+        return [say("with as little air per need the hottest inlet was at {inlet:.1f} °C", inlet=hottest)]
+
 
 def _beyond(lever: Lever, value: float) -> str:
     if lever.name == "flexible_share_pct":
@@ -126,11 +155,11 @@ def _beyond(lever: Lever, value: float) -> str:
             high=lever.known_upper,
         )
     return say(
-        "{lever} of {value:g} °C was never tried: the site ran between {low:g} and {high:g} °C",
+        "{lever} of {value} was never tried: the site ran between {low:g} and {high}",
         lever=lever.name,
-        value=value,
+        value=setting(lever.name, value),
         low=lever.known_lower,
-        high=lever.known_upper,
+        high=setting(lever.name, lever.known_upper),
     )
 
 
@@ -152,14 +181,16 @@ def _set_point(case: Case, domain: Domain, name: str) -> Lever:
     low, high = (float(evidence.get(side, now)) for side in ("low_c", "high_c"))
     low, high = (now, now) if not np.isfinite(low) else (low, high)
     permitted = case.site.levers.get(name)
-    step = permitted.step if permitted else 0.5
+    scale = scale_of(name)
+    step = permitted.step if permitted else scale.step
     edges = [low, high, now, *((permitted.lower, permitted.upper) if permitted else ())]
-    lower = np.floor((min(edges) - BEYOND_K) / step) * step
-    upper = np.ceil((max(edges) + BEYOND_K) / step) * step
+    beyond = BEYOND_K * scale.kelvin
+    lower = np.floor(max(min(edges) - beyond, scale.lower) / step) * step
+    upper = np.ceil(min(max(edges) + beyond, scale.upper) / step) * step
     disabled = ""
     if name not in domain.movable:
         disabled = _unknown(case, name)
-    return Lever(name, "°C", "set_point", float(lower), float(upper), step, now, low, high, disabled)
+    return Lever(name, unit_of(name), "set_point", float(lower), float(upper), step, now, low, high, disabled)
 
 
 def _unknown(case: Case, name: str) -> str:
@@ -297,6 +328,6 @@ def _permitted(case: Case, lever: Lever, value: float) -> list[LimitState]:
     source = say("site.toml") if permitted else say("site.toml: not among the levers that may be moved")
     near = lever.step
     return [
-        _state(lever.name, "min", low, "°C", value, lever.now, near, source),
-        _state(lever.name, "max", high, "°C", value, lever.now, near, source),
+        _state(lever.name, "min", low, lever.unit, value, lever.now, near, source),
+        _state(lever.name, "max", high, lever.unit, value, lever.now, near, source),
     ]

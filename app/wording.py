@@ -30,7 +30,8 @@ def unit(name: str) -> str:
     return UNITS.get(name, name)
 
 
-SUFFIXES = tuple(f"_{u}" for u in ("kwh", "kw", "w", "c", "pct", "m3", "rel", "mhz", "kpa", "m_s", "l_s"))
+_UNIT_ENDS = ("kwh", "kw", "w", "c", "k", "pct", "m3", "rel", "mhz", "kpa", "m_s", "l_s")
+SUFFIXES = tuple(f"_{u}" for u in _UNIT_ENDS)
 SPELLED = {
     "it": "IT",
     "pue": "PUE",

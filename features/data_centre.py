@@ -15,6 +15,7 @@ import pandas as pd
 
 from features.errors import InsufficientDataError, ModelError
 from features.frame import FeatureFrame, FloatArray
+from features.levers import AIR_LEVERS, PLANT_LEVERS, WATER_LEVERS
 from features.message import Message, say
 from features.psychrometrics import wet_bulb
 from features.schema import SCHEMA
@@ -32,7 +33,7 @@ WEATHER = (
     "air_pressure_kpa",
 )
 WET_BULBS = ("outdoor_wet_bulb_c", "wet_bulb_from_rh_c")
-LEVERS = ("zone_set_point_c", "supply_air_set_point_c", "chilled_water_set_point_c")
+LEVERS = (*AIR_LEVERS, *WATER_LEVERS, *PLANT_LEVERS)
 LOADS = ("it_power_kw", "thermal_load_kw", "cpu_utilisation")
 PLANT = (
     "supply_air_temp_c",

@@ -14,18 +14,19 @@ import pandas as pd
 
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
+from features.levers import AIR_LEVERS, PLANT_LEVERS, WATER_LEVERS
 from features.message import Message, say
 from features.psychrometrics import dew_point, wet_bulb
 from features.telemetry import Telemetry
 
-AIR_LEVERS = ("zone_set_point_c", "supply_air_set_point_c")
-WATER_LEVERS = ("chilled_water_set_point_c",)
 _REACHED = (
     "supply_air_temp_c",
     "chilled_water_supply_temp_c",
     "chilled_water_return_temp_c",
     "condenser_water_temp_c",
 )
+LEAST_KNOWN = 0.8
+"""Share of the rows in which a plant's lever must be known to count as one [1]."""
 TRANSIENT_HOURS = 2.0
 """Time after a move of a lever during which rooms and water are still on their way [h]."""
 
@@ -42,7 +43,8 @@ class Operation:
     stamps : pandas.DatetimeIndex, shape (n,)
         UTC, regular.
     levers : dict
-        Canonical lever name -> set-points [degC], shape (n,); the air lever comes first.
+        Canonical lever name -> set-points [unit of the lever], shape (n,); the air lever comes first,
+        those of `features.levers.PLANT_LEVERS` last.
     dry_bulb_c, wet_bulb_c : numpy.ndarray, shape (n,)
         Weather [degC]; NaN where unknown.
     it_kw, facility_kw : numpy.ndarray, shape (n,)
@@ -104,7 +106,7 @@ class Operation:
         return days.to_numpy().astype(np.int64)
 
     def with_levers(self, values: dict[str, FloatArray]) -> Operation:
-        """Return the operation with other set-points [degC]; the measured outcomes stay as they were."""
+        """Return the operation with other set-points; the measured outcomes stay as they were."""
         return replace(self, levers={name: values.get(name, old) for name, old in self.levers.items()})
 
     def only_levers(self, names: tuple[str, ...]) -> Operation:
@@ -154,6 +156,8 @@ def operation_of(telemetry: Telemetry, site_id: str, *, without_levers: bool = F
     series = telemetry.site_series(site_id)
     missing = [c for c in ("it_power_kw", "facility_power_kw", "outdoor_dry_bulb_c") if not _has(series, c)]
     levers = [c for c in (*AIR_LEVERS, *WATER_LEVERS) if _has(series, c)]
+    # a lever with long gaps would take the steps of all others with it
+    levers += [c for c in PLANT_LEVERS if _has(series, c) and series[c].notna().mean() >= LEAST_KNOWN]
     if not levers and not without_levers:
         missing.append(say("a set-point (zone, supply air or chilled water)"))
     if missing:

@@ -11,12 +11,17 @@ import numpy as np
 import pandas as pd
 
 from features.frame import FloatArray
+from features.levers import PLANT_LEVERS, scale_of, setting, spread
 from features.message import say
 from features.operation import Operation
 from models.lever_basis import LeverBasis
 
 LEAST_FREE_SD_K = 0.4
-"""Movement left after weather and calendar, below which a lever is not identified [K]."""
+"""Movement left after weather and calendar, below which a lever is not identified [K]; that of other units
+in proportion (`features.levers.Scale.kelvin`)."""
+LEAST_FREE_SHARE = 0.25
+"""Share of a plant lever's spread below which it only followed a rule [1]: such levers move far, and what no
+switch of ours explains of a rule grows with its reach."""
 LEAST_MOVES = 12
 """Moves of the lever by at least `MOVE_K`; fewer are anecdotes, not a test."""
 MOVE_K = 0.5
@@ -31,7 +36,7 @@ class LeverEvidence:
     ``sd_k`` is the spread of the lever [K], ``free_sd_k`` what is left of it after weather and
     calendar [K], ``moves`` how often it was moved by at least half a kelvin, ``low_c`` and
     ``high_c`` the explored range [degC] (each side kept for at least a day in all), ``moves_with``
-    another lever that always moved with it.
+    another lever that always moved with it. A lever that is no temperature has its own unit instead.
     """
 
     lever: str
@@ -45,21 +50,27 @@ class LeverEvidence:
     @property
     def identified(self) -> bool:
         """Whether the lever's effect can be separated."""
-        enough = self.free_sd_k >= LEAST_FREE_SD_K and self.moves >= LEAST_MOVES
-        return enough and not self.moves_with
+        return self._free and self.moves >= LEAST_MOVES and not self.moves_with
+
+    @property
+    def _free(self) -> bool:
+        least = LEAST_FREE_SD_K * scale_of(self.lever).kelvin
+        if self.lever in PLANT_LEVERS:
+            least = max(least, LEAST_FREE_SHARE * self.sd_k)
+        return self.free_sd_k >= least
 
     @property
     def reason(self) -> str:
         """One sentence that says why, or why not."""
         if self.identified:
             return say(
-                "{lever} was moved {moves} times between {low:g} and {high:g} °C, {free_k:.1f} K of "
-                "it independent of weather and calendar",
+                "{lever} was moved {moves} times between {low:g} and {high}, {free} of it independent of "
+                "weather and calendar",
                 lever=self.lever,
                 moves=self.moves,
                 low=self.low_c,
-                high=self.high_c,
-                free_k=self.free_sd_k,
+                high=setting(self.lever, self.high_c),
+                free=spread(self.lever, self.free_sd_k, 1),
             )
         if self.moves_with:
             return say(
@@ -67,13 +78,13 @@ class LeverEvidence:
                 lever=self.lever,
                 other=self.moves_with,
             )
-        if self.sd_k < 0.05:
+        if self.sd_k < 0.05 * scale_of(self.lever).kelvin:
             return say(
-                "{lever} never moved ({low:g} °C): nothing about its effect can be learned",
+                "{lever} never moved ({value}): nothing about its effect can be learned",
                 lever=self.lever,
-                low=self.low_c,
+                value=setting(self.lever, self.low_c),
             )
-        if self.free_sd_k >= LEAST_FREE_SD_K:
+        if self._free:
             return say(
                 "{lever} was moved only {moves} times ({least} are needed): its effect cannot be "
                 "told from chance",
@@ -82,11 +93,11 @@ class LeverEvidence:
                 least=LEAST_MOVES,
             )
         return say(
-            "{lever} followed weather and calendar (only {free_k:.2f} K of {sd_k:.1f} K are "
-            "independent of them): its effect cannot be told from theirs",
+            "{lever} followed weather and calendar (only {free} of {all} are independent of them): its "
+            "effect cannot be told from theirs",
             lever=self.lever,
-            free_k=self.free_sd_k,
-            sd_k=self.sd_k,
+            free=spread(self.lever, self.free_sd_k, 2),
+            all=spread(self.lever, self.sd_k, 1),
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -118,7 +129,7 @@ def lever_evidence(operation: Operation) -> dict[str, LeverEvidence]:
             sd_k=float(x.std()),
             free_sd_k=float(left.std()),
             moves_with=together[0] if together else "",
-            moves=int((np.abs(np.diff(values)) >= MOVE_K).sum()),
+            moves=int((np.abs(np.diff(values)) >= MOVE_K * scale_of(name).kelvin).sum()),
             low_c=float(ordered[min(at_least, len(x)) - 1]),
             high_c=float(ordered[-min(at_least, len(x))]),
         )

@@ -19,8 +19,9 @@ import pandas as pd
 from features.data_centre import LEVERS, LOADS, PLANT
 from features.errors import InsufficientDataError, ModelError
 from features.frame import FeatureFrame, FloatArray
+from features.levers import AIR_LEVERS
 from features.message import say
-from features.operation import AIR_LEVERS, BoolArray, Operation
+from features.operation import BoolArray, Operation
 from models.baselines import check_hash
 from models.block_ridge import BlockRidge, fit_block_ridge
 from models.gbm import GbmParameters, LinearPlusGbm

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from features.frame import FloatArray
-from features.operation import AIR_LEVERS, BoolArray, Operation
+from features.levers import AIR_LEVERS, AIRFLOW, PLANT_LEVERS
+from features.operation import BoolArray, Operation
 from models.inlet_guide import WARM_KNOTS, InletGuide
+from models.plant_lever_terms import PlantLeverTerms
 
 # Knots of (outdoor - set-point) [K], where economisers and towers change over.
 _APPROACH_KNOTS_K = np.array([-20.0, -16.0, -12.0, -8.0, -4.0, 0.0, 4.0])
@@ -26,6 +28,7 @@ class LeverBasis:
     Parameters
     ----------
     levers : tuple of str
+        Set-points of air and water, the air lever first.
     centre, half_range : tuple of float
         Per lever [degC], [K]: values are scaled to about -1..1.
     load_mean_kw, load_sd_kw : float
@@ -36,6 +39,8 @@ class LeverBasis:
         Per lever after the air lever: knots of its distance from the air lever [K]; empty: left out.
     guide : InletGuide or None
         The air that servers get; None where no sensor follows the air lever.
+    plant : PlantLeverTerms or None
+        Levers that only some sites have; None where there are none.
     """
 
     levers: tuple[str, ...]
@@ -47,18 +52,21 @@ class LeverBasis:
     wet_knots_c: tuple[float, ...]
     warm_knots_k: tuple[tuple[float, ...], ...] = ()
     guide: InletGuide | None = None
+    plant: PlantLeverTerms | None = None
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> LeverBasis:
         """Rebuild from the fields."""
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
         fields["warm_knots_k"] = tuple(tuple(k) for k in raw["warm_knots_k"])
+        plant = raw.get("plant")  # models of before do not know of it
+        fields["plant"] = plant and PlantLeverTerms.from_dict(plant)
         return cls(**{**fields, "guide": raw["guide"] and InletGuide.from_dict(raw["guide"])})
 
     @classmethod
     def learn(cls, operation: Operation, rows: BoolArray) -> LeverBasis:
         """Learn scales and knots from the given rows."""
-        values = {n: v[rows] for n, v in operation.levers.items()}
+        values = {n: v[rows] for n, v in operation.levers.items() if n not in PLANT_LEVERS}
         low = {n: float(v.min()) for n, v in values.items()}
         high = {n: float(v.max()) for n, v in values.items()}
         load = operation.it_kw[rows]
@@ -76,10 +84,11 @@ class LeverBasis:
                 for first in [next(iter(values.values()))]
             ),
             guide=InletGuide.learn(operation),
+            plant=PlantLeverTerms.learn(operation, rows),
         )
 
     def scaled(self, operation: Operation) -> list[FloatArray]:
-        """Return the levers scaled to about -1..1, in order."""
+        """Return the set-points of air and water scaled to about -1..1, in order."""
         return [
             (operation.levers[n] - c) / h
             for n, c, h in zip(self.levers, self.centre, self.half_range, strict=True)
@@ -96,15 +105,19 @@ class LeverBasis:
         if self.guide is not None:
             inlet = self.guide.scaled(operation)
             return np.column_stack([inlet, inlet**2])
-        if self.levers[0] not in AIR_LEVERS:
-            return np.zeros((len(operation), 1))
+        flow: list[FloatArray] = []
+        if self.plant is not None and AIRFLOW in self.plant.levers:
+            x = self.plant.scaled(operation, AIRFLOW)
+            flow = [x, x**2, x**3]  # air that lacks warms the servers
+        if not self.levers or self.levers[0] not in AIR_LEVERS:
+            return np.column_stack(flow or [np.zeros(len(operation))])
         scaled = self.scaled(operation)
         weather = np.nan_to_num((operation.dry_bulb_c - 12.0) / 10.0)
         first = scaled[0]
         columns = [first, first**2, first**3, first * weather, first**2 * weather, first * weather**2]
         for other in scaled[1:]:
             columns += [first * other, first**2 * other]
-        return np.column_stack(columns)
+        return np.column_stack([*columns, *flow])
 
     def surface_terms(self, operation: Operation, it_kw: FloatArray) -> FloatArray:
         """Return the terms of a power or temperature surface, shape (n, terms).
@@ -153,6 +166,10 @@ class LeverBasis:
         dry_spline = _hinges(dry, np.asarray(self.dry_knots_c) / 10.0)
         wet_spline = _hinges(wet, np.asarray(self.wet_knots_c) / 10.0)
         weather, plain = np.column_stack([ones, dry_spline, wet_spline]), np.column_stack([ones, dry, wet])
+        own = [] if self.plant is None else self.plant.blocks(operation, load, weather, scaled)
+        special = [(block, LEVER_PENALTY) for block in own]
+        if not scaled:
+            return [*self._weather_blocks(operation, it_kw), *special]
         curved = []
         for x in scaled:
             curved += [x**2, x**3, load * x]
@@ -180,6 +197,7 @@ class LeverBasis:
             (_products(np.column_stack(scaled), weather), LEVER_PENALTY),
             (_products(np.column_stack([ones, load]), approach), LEVER_PENALTY),
             (_products(np.column_stack(curved), plain), 3 * LEVER_PENALTY),
+            *special,
         ]
 
     def transient_terms(self, operation: Operation) -> FloatArray:
@@ -189,7 +207,8 @@ class LeverBasis:
         underestimated, because the first hours after it count as its full effect.
         """
         columns = []
-        for x in self.scaled(operation):
+        own = [] if self.plant is None else self.plant.moving(operation)
+        for x in (*self.scaled(operation), *own):
             for values in (x, x**2):
                 move = np.diff(values, prepend=values[:1])
                 columns += [_delayed(move, k) for k in range(operation.transient_steps)]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features.frame import FloatArray
+from features.levers import scale_of, setting
 from features.message import Message, say
 from features.operation import BoolArray, Operation
 from models.identifiability import LeverEvidence, lever_evidence
@@ -53,11 +54,12 @@ class LeverHabit:
         """One sentence that says what "as before" means for this set-point."""
         if self.value_c is None:
             return say("{lever}: as weather and calendar moved it before", lever=self.lever)
+        value = setting(self.lever, self.value_c)
         if self.manner == "steady":
-            return say("{lever}: {value:g} °C, as before", lever=self.lever, value=self.value_c)
+            return say("{lever}: {value}, as before", lever=self.lever, value=value)
         if self.declared:
-            return say("{lever}: {value:g} °C, as the site declares", lever=self.lever, value=self.value_c)
-        return say("{lever}: {value:g} °C, most often in force before", lever=self.lever, value=self.value_c)
+            return say("{lever}: {value}, as the site declares", lever=self.lever, value=value)
+        return say("{lever}: {value}, most often in force before", lever=self.lever, value=value)
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields."""
@@ -81,9 +83,10 @@ def lever_habits(before: Operation, declared: dict[str, float]) -> dict[str, Lev
 
 def _habit(name: str, before: Operation, evidence: LeverEvidence, declared: dict[str, float]) -> LeverHabit:
     values = before.levers[name][np.isfinite(before.levers[name])]
-    usual = usual_value(values)
+    kelvin = scale_of(name).kelvin
+    usual = usual_value(values, 0.5 * kelvin)
     low, high = float(values.min()), float(values.max())
-    if float((np.abs(values - usual) <= STEADY_K).mean()) >= STEADY_SHARE:
+    if float((np.abs(values - usual) <= STEADY_K * kelvin).mean()) >= STEADY_SHARE:
         return LeverHabit(name, "steady", usual, low, high, declared=False, evidence=evidence)
     if evidence.identified:
         value = declared.get(name, usual)
@@ -91,10 +94,10 @@ def _habit(name: str, before: Operation, evidence: LeverEvidence, declared: dict
     return LeverHabit(name, "followed", None, low, high, declared=False, evidence=evidence)
 
 
-def usual_value(values: FloatArray) -> float:
-    """Return the set-point most often in force [degC]: read-back noise must not choose among them."""
+def usual_value(values: FloatArray, width: float = 0.5) -> float:
+    """Return the set-point most often in force: read-back noise within `width` must not choose among them."""
     series = pd.Series(values)
-    near = (series * 2).round()
+    near = (series / width).round()
     return float(series[near == near.mode().iloc[0]].median())
 
 
@@ -103,7 +106,7 @@ def at_usual(operation: Operation, habits: dict[str, LeverHabit]) -> BoolArray:
     usual = np.ones(len(operation), dtype=np.bool_)
     for name, habit in habits.items():
         if habit.manner == "steady" and habit.value_c is not None:
-            usual &= np.abs(operation.levers[name] - habit.value_c) <= STEADY_K
+            usual &= np.abs(operation.levers[name] - habit.value_c) <= STEADY_K * scale_of(name).kelvin
     return usual
 
 
@@ -112,6 +115,7 @@ def settled(operation: Operation, habits: dict[str, LeverHabit]) -> BoolArray:
     quiet = np.ones(len(operation), dtype=np.bool_)
     for name, habit in habits.items():
         if habit.manner == "tested":
-            moved = pd.Series(np.abs(np.diff(operation.levers[name], prepend=np.nan)) > STEADY_K)
+            reach = STEADY_K * scale_of(name).kelvin
+            moved = pd.Series(np.abs(np.diff(operation.levers[name], prepend=np.nan)) > reach)
             quiet &= moved.rolling(operation.transient_steps, min_periods=1).max().to_numpy() == 0
     return quiet

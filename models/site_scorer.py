@@ -15,8 +15,9 @@ import numpy as np
 
 from features.errors import InsufficientDataError
 from features.frame import FloatArray
+from features.levers import AIR_LEVERS, AIRFLOW, CHANGEOVER, PLANT_LEVERS
 from features.message import say
-from features.operation import AIR_LEVERS, BoolArray, Operation
+from features.operation import BoolArray, Operation
 from models.block_ridge import BlockRidge, fit_block_ridge
 from models.chain_loss import ChainLoss, fit_chain
 from models.inlet_guide import InletGuide
@@ -290,7 +291,7 @@ def fit_broken_line(operation: Operation, rows: BoolArray, seed: int) -> BrokenL
     InsufficientDataError
         Too few neighbouring steps.
     """
-    names = tuple(n for n in operation.levers if n in AIR_LEVERS)
+    names = tuple(n for n in operation.levers if n in (*AIR_LEVERS, AIRFLOW))
     guide = InletGuide.learn(operation)
     knots = (
         ((0.0,),)  # the middle of the inlet's range: a bend is seen there best
@@ -359,13 +360,15 @@ def fit_trees(
 def tree_features(operation: Operation, it_kw: FloatArray, *, steady: bool) -> FloatArray:
     """Return levers, weather, approaches and load; the last move of each lever, zero when steady."""
     columns, steps = [operation.dry_bulb_c, operation.wet_bulb_c, it_kw], operation.transient_steps
-    for values in operation.levers.values():
+    for name, values in operation.levers.items():
         move = (
             np.zeros(len(values))
             if steady
             else values - np.concatenate([[values[0]] * steps, values[:-steps]])[: len(values)]
         )
-        columns += [values, operation.dry_bulb_c - values, operation.wet_bulb_c - values, move]
+        apart = [operation.dry_bulb_c - values, operation.wet_bulb_c - values]
+        # what is no temperature has no distance from the weather
+        columns += [values, *(apart if name not in PLANT_LEVERS or name == CHANGEOVER else ()), move]
     return np.column_stack(columns)
 
 

@@ -20,6 +20,8 @@ economiser          (where there is one) cold tower water takes heat from the re
 UPS                 ``a + b x + c x^2`` of the rating, x the relative load
 ==================  ==================================================================================
 
+Set-points that only some sites have (`sample_data.free_cooling`) count where they are given.
+
 Because leakage and server fans (inside the IT power) rise with the inlet temperature while chiller and
 pumps gain, the set-point of least energy lies inside the range: the warmest room is not the best one, and
 the lowest PUE is found at a warmer room than the lowest energy.
@@ -27,11 +29,13 @@ the lowest PUE is found at a warmer room than the lowest energy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from sample_data.free_cooling import LeverLaws, Sink, coolers, optional
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -164,10 +168,13 @@ class DataCentrePlant:
     ----------
     room : Room
     plant : Plant
+    laws : LeverLaws
+        Of set-points that only some sites have.
     """
 
     room: Room = Room()
     plant: Plant = Plant()
+    laws: LeverLaws = field(default_factory=LeverLaws)
 
     def simulate(
         self, set_points: pd.DataFrame, weather: pd.DataFrame, utilisation: npt.ArrayLike
@@ -176,10 +183,12 @@ class DataCentrePlant:
 
         Parameters
         ----------
-        set_points : pandas.DataFrame, shape (rows, 2)
-            ``zone_set_point_c`` and ``chilled_water_set_point_c`` [degC].
+        set_points : pandas.DataFrame, shape (rows, >= 2)
+            ``zone_set_point_c`` and ``chilled_water_set_point_c`` [degC]; where there are such,
+            ``tower_approach_set_point_k`` [K], ``airflow_set_point_pct`` [%], ``economiser_changeover_c``
+            [degC] and ``evaporative_mode`` [1]: the last makes the towers dry coolers with pads.
         weather : pandas.DataFrame, shape (rows, >= 1)
-            ``outdoor_wet_bulb_c`` [degC].
+            ``outdoor_wet_bulb_c`` [degC]; the last two set-points need ``outdoor_dry_bulb_c`` [degC].
         utilisation : array_like, shape (rows,)
             Mean CPU utilisation: the work done [1].
 
@@ -200,8 +209,9 @@ class DataCentrePlant:
         if not ((load >= 0) & (load <= 1)).all():
             raise ValueError("utilisation must lie in 0..1")
         chilled = set_points["chilled_water_set_point_c"].to_numpy(dtype=np.float64)
-        room = self._room(set_points["zone_set_point_c"].to_numpy(dtype=np.float64), chilled, load)
-        plant = self._plant(room, chilled, weather["outdoor_wet_bulb_c"].to_numpy(dtype=np.float64))
+        zone = set_points["zone_set_point_c"].to_numpy(dtype=np.float64)
+        room = self._room(zone, chilled, load, optional(set_points, "airflow_set_point_pct"))
+        plant = self._central(room, chilled, set_points, weather)
         it = room["it_power_kw"]
         cooling = sum(
             (plant[name] for name in ("chiller_power_kw", "tower_fan_power_kw", "pump_power_kw")),
@@ -234,21 +244,25 @@ class DataCentrePlant:
         power = r.servers_kw * (r.idle_share + (1.0 - r.idle_share) * load) * leakage
         return power + r.server_fan_kw * flow**3, flow
 
-    def _room(self, zone: FloatArray, chilled: FloatArray, load: FloatArray) -> dict[str, FloatArray]:
+    def _room(
+        self, zone: FloatArray, chilled: FloatArray, load: FloatArray, airflow: FloatArray | None = None
+    ) -> dict[str, FloatArray]:
         """Solve supply air, inlet and IT power together; all temperatures [degC], powers [kW]."""
         r = self.room
         wanted = zone - r.supply_offset_k
         supply = wanted.copy()
         inlet = supply + 1.0
         # The loop gain is a few per cent (IT power per kelvin over air flow): eight rounds leave < 1e-9 K.
-        for _ in range(8):
+        # Where air is missing, warmer servers draw more of it: the gain comes near a half.
+        for _ in range(8 if airflow is None else 40):
             power, flow = self._servers(inlet, load)
-            air = flow * r.crah_margin
+            air = flow * r.crah_margin if airflow is None else airflow / 100.0
             rise = power / (AIR_HEAT_KJ_M3_K * r.server_air_m3_s * air)
             best = 1.0 - np.exp(-r.coil_ntu / air**0.4)
             # At full water flow the coil cools no further than this: rise = best (supply + rise - chilled).
             supply = np.maximum(wanted, chilled + rise * (1.0 / best - 1.0))
-            inlet = supply + r.recirculation * rise
+            share = 0.0 if airflow is None else self.laws.missing_air(flow, air)
+            inlet = supply + (r.recirculation + share) * rise
         effectiveness = rise / (supply + rise - chilled)
         water = (-np.log1p(-effectiveness) * air**0.4 / r.coil_ntu) ** 2
         fan = r.crah_fan_kw * (r.crah_floor + (1.0 - r.crah_floor) * air**r.crah_exponent)
@@ -260,11 +274,38 @@ class DataCentrePlant:
             "water_flow": water,
         }
 
+    def _central(
+        self,
+        room: dict[str, FloatArray],
+        chilled: FloatArray,
+        set_points: pd.DataFrame,
+        weather: pd.DataFrame,
+    ) -> dict[str, FloatArray]:
+        """Return the central plant's answer; evaporative mode is a share of the hour."""
+        wet_bulb = weather["outdoor_wet_bulb_c"].to_numpy(dtype=np.float64)
+        wanted = optional(set_points, "tower_approach_set_point_k")
+        below = optional(set_points, "economiser_changeover_c")
+        enabled = None
+        if below is not None:
+            enabled = weather["outdoor_dry_bulb_c"].to_numpy(dtype=np.float64) < below
+        wet = optional(set_points, "evaporative_mode")
+        if wet is None:
+            return self._plant(room, chilled, Sink(wet_bulb, self.plant.tower_fan_kw), wanted, enabled)
+        dry_run, wet_run = (
+            self._plant(room, chilled, sink, wanted, enabled) for sink in coolers(self.laws, weather)
+        )
+        return {name: (1.0 - wet) * dry_run[name] + wet * wet_run[name] for name in dry_run}
+
     def _plant(
-        self, room: dict[str, FloatArray], chilled: FloatArray, wet_bulb: FloatArray
+        self,
+        room: dict[str, FloatArray],
+        chilled: FloatArray,
+        sink: Sink,
+        wanted_k: FloatArray | None,
+        enabled: npt.NDArray[np.bool_] | None,
     ) -> dict[str, FloatArray]:
         """Return powers [kW], condenser water [degC] and make-up water [m3/h] of the central plant."""
-        p = self.plant
+        p, wet_bulb = self.plant, sink.air_c
         it = room["it_power_kw"]
         relative = it / p.ups_kw
         a, b, c = p.ups_loss
@@ -273,11 +314,17 @@ class DataCentrePlant:
         pump = p.pump_kw * (p.pump_floor + (1.0 - p.pump_floor) * flow**p.pump_exponent)
         heat = it + p.ups_heat_share * ups_loss + room["fan_power_kw"] + pump
         free = self._free_share(chilled, heat, flow, wet_bulb)
+        loop = np.zeros_like(free)
+        if enabled is not None:
+            free, loop = np.where(enabled, free, 0.0), np.where(enabled, self.laws.loop_pump_kw, 0.0)
         whole = heat / p.chiller_kw_th
         part = whole * (1.0 - free)
         approach = part * (p.approach_k + p.approach_cold_k_k * np.maximum(24.0 - wet_bulb, 0.0))
-        condenser = np.maximum(wet_bulb + approach, p.condenser_min_c)
+        kept = approach if wanted_k is None else np.maximum(approach, wanted_k)
+        condenser = np.maximum(wet_bulb + kept, p.condenser_min_c)
         speed = np.minimum(approach / (condenser - wet_bulb), 1.0)
+        if wanted_k is not None:
+            speed = speed**self.laws.approach_exponent
         cold = chilled - p.evaporator_pinch_k + KELVIN
         hot = condenser + part * p.condenser_range_k + p.condenser_pinch_k + KELVIN
         carnot = cold / np.maximum(hot - cold, 8.0)
@@ -286,14 +333,18 @@ class DataCentrePlant:
         idle = p0 if p.economiser_approach_k is None else p0 * np.minimum(part / 0.1, 1.0)
         chiller = p.chiller_kw_th / (p.carnot_share * carnot) * (idle + p1 * part + p2 * part**2)
         rejected = heat + chiller
-        speed = np.maximum(speed, free * np.minimum(whole, 1.0))
+        if enabled is None:
+            speed = np.maximum(speed, free * np.minimum(whole, 1.0))
+        else:  # the loop wants the coldest water until it carries all heat
+            speed = np.where(enabled, np.maximum(speed, np.where(free < 1.0, 1.0, whole)), speed)
+        water = rejected * EVAPORATION_L_PER_KWH * p.cycles / (p.cycles - 1.0) / 1000.0
         return {
             "ups_loss_kw": ups_loss,
-            "pump_power_kw": pump + p.condenser_pump_kw,
+            "pump_power_kw": pump + p.condenser_pump_kw + loop + sink.pump_kw,
             "chiller_power_kw": chiller,
-            "tower_fan_power_kw": p.tower_fan_kw * speed**3,
+            "tower_fan_power_kw": sink.fan_kw * sink.fan_factor * speed**3,
             "condenser_water_temp_c": condenser,
-            "water_m3": rejected * EVAPORATION_L_PER_KWH * p.cycles / (p.cycles - 1.0) / 1000.0,
+            "water_m3": water if sink.wet else sink.pad_water_m3 * speed,
         }
 
     def _free_share(

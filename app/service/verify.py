@@ -12,6 +12,7 @@ from app.service.reading import Exports, in_zone, read
 from app.writing import make_folder, write_csv, write_json
 from features.errors import UsageError
 from features.issues import DataIssue
+from features.levers import scale_of, setting
 from features.message import say, term
 from features.periods import check_pair, periods_of
 from features.reading import Reading
@@ -197,19 +198,23 @@ def _findings(c: Counterfactual, site: Site) -> tuple[DataIssue, ...]:
                 DataIssue(
                     "D-CURRENT-ASSUMED", "warning", habit.lever,
                     say("set-points in force were not declared; most often in force: {said}",
-                        said=say("{lever} = {value:g} °C", lever=habit.lever, value=habit.value_c)),
+                        said=say("{lever} = {value}", lever=habit.lever,
+                                 value=setting(habit.lever, habit.value_c))),
                     say("declare them under [current] in site.toml"),
                     say("savings count from these values"),
                 )
             )  # fmt: skip
         elif (
-            habit.manner == "steady" and declared is not None and abs(declared - (habit.value_c or 0)) > 0.25
+            habit.manner == "steady"
+            and declared is not None
+            and abs(declared - (habit.value_c or 0)) > 0.25 * scale_of(habit.lever).kelvin
         ):
             found.append(
                 DataIssue(
                     "D-VERIFY-CURRENT", "info", habit.lever,
-                    say("declared in force: {declared:g} °C; measured before the change: {value:g} °C",
-                        declared=declared, value=habit.value_c),
+                    say("declared in force: {declared}; measured before the change: {value}",
+                        declared=setting(habit.lever, declared),
+                        value=setting(habit.lever, habit.value_c or 0.0)),
                     say("correct [current] in site.toml, or the exports"),
                     say("savings count from what was measured"),
                 )

@@ -116,9 +116,9 @@ def _from_values(
     agreed = {u.symbol for u in siblings}
     if len(agreed) == 1 and (not fitting or next(iter(agreed)) in {u.symbol for u in fitting}):
         symbol = agreed.pop()
-        if target == "degC":
+        if target in ("degC", "K"):
             return Verdict(UNITS[symbol], say("the file's other temperatures are in {symbol}", symbol=symbol))
-    if target == "degC" and re.search(r"[\u4e00-\u9fff]", header):
+    if target in ("degC", "K") and re.search(r"[\u4e00-\u9fff]", header):
         return Verdict(UNITS["degC"], say("Chinese header: °C"))
     choices = [u.symbol for u in (fitting if canonical in USUAL and fitting else candidates(canonical))]
     if not re.search("energy|consumption|kwh|电量|能耗", header.casefold()):

@@ -21,7 +21,8 @@ UNUSED = frozenset({"@ignore", "@derived"})
 _QUANTITY_WORD = {
     "kW": r"power|energy|load|demand|consumption|usage|electric|kw|功率|用电|电量|能耗|负荷|负载|冷量",
     "W": r"power|功率",
-    "degC": r"temp|inlet|bulb|wet|dew|set ?point|oat|sat|rat|chws|chwr|cws|ecwt|温度|温|设定",
+    "degC": r"temp|inlet|bulb|wet|dew|set ?point|oat|sat|rat|chws|chwr|cws|ecwt|温度|温|设定"
+    r"|change ?over|lock ?out|切换",
 }
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
 

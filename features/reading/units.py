@@ -97,6 +97,7 @@ _DIMENSION_OF_CANONICAL: dict[str, tuple[Dimension, ...]] = {
     "W": ("power",),
     "kWh": ("energy",),
     "degC": ("temperature",),
+    "K": ("temperature",),
     "%": ("percent", "ratio"),
     "1": ("ratio", "percent"),
     "L/s": ("flow",),
@@ -179,6 +180,8 @@ def line_to(canonical: str, unit: Unit) -> tuple[float, float]:
     target = SCHEMA[canonical].unit
     if target == "rel":
         return 1.0, 0.0
+    if target == "K":  # a difference of temperatures has no zero of its own
+        return unit.factor, 0.0
     if target == "W":
         return unit.factor * 1e3, unit.offset
     if target == "%" and unit.dimension == "ratio":

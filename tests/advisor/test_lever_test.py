@@ -8,9 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from advisor.lever_test import MARGIN_K, MOST_MOVE_K, LeverTest, plan_test
+from advisor.lever_test import (
+    MARGIN_K,
+    MOST_MOVE_K,
+    SERVER_RISE_K,
+    LeverTest,
+    plan_test,
+    settings_tried,
+    why_untested,
+)
 from advisor.plan import Limit
 from advisor.site import LeverRange, Limits, Site
+from features.levers import AIRFLOW, APPROACH, EVAPORATIVE
 from features.operation import Operation
 from features.telemetry import TimeZone
 from models.identifiability import lever_evidence
@@ -156,3 +165,41 @@ def test_an_undeclared_range_is_tried_near_the_present_only() -> None:
     test = plan_test(year(), (ZONE, WATER), bare, LIMIT, TIME_ZONE, 0)
     assert test is not None
     assert test.levels == {ZONE: (22.0, 24.0, 25.5), WATER: (5.0, 7.0, 9.0)}
+
+
+# -- levers that only some sites have --------------------------------------------------------------
+def with_lever(name: str, value: float, **changes: object):
+    here = year()
+    levers = {**here.levers, name: np.full(len(here), value)}
+    site = SITE.model_copy(update={"current": {**SITE.current, name: value}, "levers": {}, **changes})
+    return replace(here, levers=levers), site
+
+
+def test_less_air_is_tried_only_as_far_as_the_inlet_leaves_room() -> None:
+    here, site = with_lever(AIRFLOW, 80.0)
+    seen = float(here.inlet_c.max()) + SITE.limits.sensor_error_k
+    free = 27.0 - MARGIN_K - seen
+    levels = settings_tried(AIRFLOW, here, site, LIMIT)
+    assert 80.0 / (1.0 + free / SERVER_RISE_K) <= min(levels) < 80.0
+    blind = settings_tried(AIRFLOW, replace(here, inlet_c=None), site, LIMIT)
+    assert min(blind) == 80.0 < max(blind)
+
+
+def test_a_mode_is_tried_on_and_off() -> None:
+    here, site = with_lever(EVAPORATIVE, 0.0)
+    test = plan_test(here, (EVAPORATIVE,), site, LIMIT, TIME_ZONE, 0)
+    assert test is not None
+    assert test.levels == {EVAPORATIVE: (0.0, 1.0)}
+    assert "1 of the time" in test.sentence()
+    assert "per 1 of the time of evaporative_mode" in test.reasons()[0]
+
+
+def test_what_cannot_be_tested_is_said() -> None:
+    here, site = with_lever(APPROACH, 4.0, levers={ZONE: LeverRange(lower=20, upper=24)})
+    assert "not among the levers that may be moved" in (why_untested(APPROACH, here, site, LIMIT) or "")
+    narrow = site.model_copy(update={"levers": {APPROACH: LeverRange(lower=4, upper=4)}})
+    assert "no second setting" in (why_untested(APPROACH, here, narrow, LIMIT) or "")
+    hot, open_site = with_lever(AIRFLOW, 100.0)
+    hot = replace(hot, inlet_c=np.full(len(hot), 26.8))
+    assert "no other setting is safe" in (why_untested(AIRFLOW, hot, open_site, LIMIT) or "")
+    assert why_untested(APPROACH, *with_lever(APPROACH, 4.0), LIMIT) is None

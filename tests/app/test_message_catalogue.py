@@ -195,8 +195,8 @@ def test_a_message_is_translated_with_its_values() -> None:
 
 
 def test_values_are_translated_too_but_names_are_not() -> None:
-    lever = say("{lever} never moved ({low:g} °C): nothing about its effect can be learned", low=6.5,
-                lever="chilled_water_set_point_c")  # fmt: skip
+    lever = say("{lever} never moved ({value}): nothing about its effect can be learned",
+                value=say("{value:g} °C", value=6.5), lever="chilled_water_set_point_c")  # fmt: skip
     assert sentences.translate(lever, "zh").startswith("冷冻水设定温度从未调整过（6.5 °C）")
     site = say("{site}: {reason}", site="done", reason=lever)  # a site may be called like one of our words
     assert sentences.translate(site, "zh").startswith("done：冷冻水设定温度")

@@ -11,6 +11,7 @@ SUFFIX = {
     "_kwh": "kWh",
     "_w": "W",
     "_c": "degC",
+    "_k": "K",
     "_pct": "%",
     "_m3": "m3",
     "_rel": "rel",
