@@ -15,7 +15,7 @@ from advisor.cooling import propose, proposed_saving_pct
 from advisor.data_centre_case import Case, case_of
 from advisor.holds import kept_in_hours
 from advisor.lever_test import plan_test, why_untested
-from advisor.plan import Advice, Plan, Recommendation, Saving, VerifiedPlan
+from advisor.plan import Advice, Plan, Problem, Recommendation, Saving, VerifiedPlan
 from advisor.plan_table import advice_provenance, plan_table
 from advisor.ranking import recommend
 from advisor.retrofit import assess_retrofits
@@ -50,13 +50,8 @@ def advise_data_centre(
     case = case_of(telemetry, bundle, site, (start, end), seed, issues)
     tell(say("searching set-points"), 0.1)
     moved = case.operation.only_levers(case.what_if.levers) if case.what_if.levers else case.operation
-    proposer = None if case.why_not else case.what_if.proposer
-    plan = propose(proposer, moved, case.start, case.end, case.problem, why_not=case.why_not)
-    plan = _with_holds(plan, case, moved)
-    tell(say("verifying"), 0.6)
-    scorer = case.what_if.scorer
-    verified = verify_set_points(plan, scorer, case.operation, case.site, case.pv_kw)
-    tell(say("ranking"), 0.8)
+    verified = _planned(case, moved, case.problem)
+    tell(say("ranking"), 0.7)
 
     def cited(lever: str | None, action: str) -> tuple[str, ...]:
         on, country = telemetry.span[1].date(), case.site.country or None
@@ -80,6 +75,14 @@ def advise_data_centre(
     advice = replace(advice, retrofits=retrofits, issues=(*advice.issues, *said))
     tell(say("done"), 1.0)
     return advice
+
+
+def _planned(case: Case, moved: Operation, problem: Problem) -> VerifiedPlan:
+    """Propose and verify set-points."""
+    proposer = None if case.why_not else case.what_if.proposer
+    plan = propose(proposer, moved, case.start, case.end, problem, why_not=case.why_not)
+    plan = _with_holds(plan, case, moved)
+    return verify_set_points(plan, case.what_if.scorer, case.operation, case.site, case.pv_kw)
 
 
 def _with_holds(plan: Plan, case: Case, moved: Operation) -> Plan:
@@ -176,7 +179,31 @@ def _with_more(
 def _ranked(
     case: Case, moved: Operation, verified: VerifiedPlan, known: dict[str, tuple[str, ...]]
 ) -> tuple[VerifiedPlan, tuple[Recommendation, ...]]:
-    """Rank the levers; a move that is not proven beside the others is shown, but not commanded."""
+    """Rank the levers; a move that is not proven beside the others is shown, but not commanded.
+
+    The others are planned again without it: the best water for a room that moves is not that for one that
+    stays.
+    """
+    shown: tuple[Recommendation, ...] = ()
+    held: set[str] = set()
+    while True:
+        entries = _entries(case, moved, verified, known)
+        doubtful = {e.lever for e in entries if e.verdict == "not proven"}
+        if verified.verdict != "supported" or not doubtful or verified.plan.keeps:
+            return verified, (*entries, *shown)
+        held |= doubtful
+        now = case.problem.current
+        candidates = {n: (now[n],) if n in held else v for n, v in case.problem.candidates.items()}
+        reduced = _planned(case, moved, replace(case.problem, candidates=candidates))
+        if reduced.verdict == "refused":  # the moves hold a limit only together
+            return verified, (*entries, *shown)
+        verified, shown = reduced, (*shown, *(e for e in entries if e.lever in doubtful))
+
+
+def _entries(
+    case: Case, moved: Operation, verified: VerifiedPlan, known: dict[str, tuple[str, ...]]
+) -> tuple[Recommendation, ...]:
+    """Rank the levers of one plan."""
     known_parts: dict[bytes, VerifiedPlan] = {}
 
     def rescore(schedule: pd.DataFrame) -> VerifiedPlan:
@@ -192,19 +219,7 @@ def _ranked(
         part = replace(verified.plan, schedule=schedule, objective=objective)
         return verify_set_points(part, case.what_if.scorer, case.operation, case.site, case.pv_kw)
 
-    entries = recommend(verified, rescore, known, case.what_if.reasons)
-    doubtful = {e.lever for e in entries if e.verdict == "not proven"}
-    if verified.verdict != "supported" or not doubtful or verified.plan.keeps:
-        return verified, entries
-    schedule = verified.plan.schedule
-    kept = schedule.assign(
-        recommended=schedule["recommended"].where(~schedule["lever"].isin(doubtful), schedule["current"])
-    )
-    reduced = rescore(kept)
-    if reduced.verdict == "refused":  # the moves hold a limit only together
-        return verified, entries
-    again = recommend(reduced, rescore, known, case.what_if.reasons)
-    return reduced, (*again, *(e for e in entries if e.lever in doubtful))
+    return recommend(verified, rescore, known, case.what_if.reasons)
 
 
 def _advice(
@@ -231,7 +246,7 @@ def _advice(
             seed=case.problem.seed,
             model_id=bundle.card.model_id,
         ),
-        "problem": case.problem.hash,
+        "problem": verified.plan.problem.hash,
         "site_assumed": ", ".join(case.site.assumed),
     }
     return Advice(

@@ -9,6 +9,7 @@ constants only for a gain beyond doubt.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +29,18 @@ BAND = 0.25
 """The driver must pass the end of a stage by this share of a stage's width before the stage changes [1]."""
 RAMP_K_PER_H = 1.0
 """No set-point moves faster [K/h]: coils and chillers follow without hunting."""
-TRIALS = 120
+TRIALS = 60
+WORST = -1e6
+"""Gain of a rule that breaks a limit [kW]: the search takes no infinities."""
+TWENTIETHS = {"from": (0, 9), "to": (10, 20)}
+"""Where the table may begin and end, in twentieths of the days sorted by the driver."""
 LEAST_DAYS = 14
 """In fewer days a rule is not told from a constant."""
 DRIVERS = {"outdoor_wet_bulb_c": say("outdoor wet bulb"), "it_power_kw": say("IT power")}
 UNITS = {"outdoor_wet_bulb_c": "°C", "it_power_kw": "kW"}
 
 IntArray = npt.NDArray[np.int64]
+Grids = list[tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -255,49 +261,90 @@ def best_reset(search: Search, days: Days, best: list[Pair]) -> Reset | None:
     ]
     if all(len(g) < 2 for g in grids):
         return None
-    found: dict[int, Reset] = {}
-
-    def objective(trial: optuna.Trial) -> float:
-        reset = _suggested(trial, days, grids)
-        found[trial.number] = reset
-        return max(table.gain(reset, 1.0), -1e6)
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=search.problem.seed, n_startup_trials=24),
     )
     for driver in DRIVERS:
-        for corners in _likely(search, days, driver):
-            at = {
-                f"{end}_{k}": _nearest(g, corner[k])
-                for k, g in enumerate(grids)
-                for end, corner in zip(("low", "high"), corners, strict=True)
-                if len(g) > 1
-            }
-            study.enqueue_trial({"driver": driver, "from": 0.1, "to": 0.9, **at})
-    study.optimize(objective, n_trials=TRIALS)
-    reset = found[study.best_trial.number]
+        for ends in _likely(search, days, driver):
+            study.enqueue_trial(_Draft.between(driver, ends, grids).values)
+    study.optimize(
+        lambda trial: max(table.gain(_Draft.suggested(trial, grids).reset(days, grids), 1.0), WORST),
+        n_trials=TRIALS,
+    )
+    reset = _climbed(_Draft(dict(study.best_params)), table, grids).reset(days, grids)
     if len(set(reset.stages)) < 2:
         return None
     return reset if table.gain(reset, Z90) > 0 else None
 
 
-def _suggested(trial: optuna.Trial, days: Days, grids: list[tuple[float, ...]]) -> Reset:
-    driver = trial.suggest_categorical("driver", sorted(DRIVERS))
-    ends = (trial.suggest_float("from", 0.0, 0.45, step=0.05), trial.suggest_float("to", 0.5, 1.0, step=0.05))
-    low, high = (float(q) for q in np.quantile(days.drivers[driver], ends))
-    corners = [
-        tuple(g[trial.suggest_int(f"{end}_{k}", 0, len(g) - 1)] for end in ("low", "high"))
-        if len(g) > 1
-        else (g[0], g[0])
-        for k, g in enumerate(grids)
-    ]
-    along = np.linspace(0.0, 1.0, STAGES)
-    stages = tuple(
-        tuple(_on_grid(g, a + u * (b - a)) for g, (a, b) in zip(grids, corners, strict=True)) for u in along
-    )
-    return Reset(driver, low, max(high, low + 1e-6), stages)
+@dataclass(frozen=True)
+class _Draft:
+    """A rule as it is searched: driver, quantiles of the driver, places on the grids at both ends."""
+
+    values: dict[str, Any]
+
+    @classmethod
+    def between(cls, driver: str, ends: tuple[Pair, Pair], grids: Grids) -> _Draft:
+        places = {
+            f"{name}_{k}": _nearest(g, end[k])
+            for k, g in enumerate(grids)
+            for name, end in zip(("low", "high"), ends, strict=True)
+            if len(g) > 1
+        }
+        return cls({"driver": driver, "from": 2, "to": 18, **places})
+
+    @classmethod
+    def suggested(cls, trial: optuna.Trial, grids: Grids) -> _Draft:
+        last = {
+            f"{end}_{k}": len(g) - 1 for k, g in enumerate(grids) for end in ("low", "high") if len(g) > 1
+        }
+        return cls(
+            {
+                "driver": trial.suggest_categorical("driver", sorted(DRIVERS)),
+                "from": trial.suggest_int("from", *TWENTIETHS["from"]),
+                "to": trial.suggest_int("to", *TWENTIETHS["to"]),
+                **{name: trial.suggest_int(name, 0, n) for name, n in last.items()},
+            }
+        )
+
+    def neighbours(self, grids: Grids) -> list[_Draft]:
+        """Return the drafts that differ by one step in one value."""
+        bounds = {
+            name: TWENTIETHS.get(name) or (0, len(grids[int(name.split("_")[1])]) - 1)
+            for name in self.values
+            if name != "driver"
+        }
+        return [
+            _Draft({**self.values, name: self.values[name] + by})
+            for name, (first, last) in bounds.items()
+            for by in (-1, 1)
+            if first <= self.values[name] + by <= last
+        ]
+
+    def reset(self, days: Days, grids: Grids) -> Reset:
+        driver = self.values["driver"]
+        quantiles = (self.values["from"] / 20, self.values["to"] / 20)
+        low, high = (float(q) for q in np.quantile(days.drivers[driver], quantiles))
+        ends = [
+            tuple(g[self.values.get(f"{end}_{k}", 0)] for k, g in enumerate(grids)) for end in ("low", "high")
+        ]
+        stages = tuple(
+            tuple(g[_nearest(g, a + u * (b - a))] for g, a, b in zip(grids, *ends, strict=True))
+            for u in np.linspace(0.0, 1.0, STAGES)
+        )
+        return Reset(driver, low, max(high, low + 1e-6), stages)
+
+
+def _climbed(draft: _Draft, table: _Table, grids: Grids) -> _Draft:
+    """Move one value by one step after the other until nothing gains."""
+    best, best_gain = draft, table.gain(draft.reset(table.days, grids), 1.0)
+    while True:
+        around = best.neighbours(grids)
+        gains = [table.gain(d.reset(table.days, grids), 1.0) for d in around]
+        if not around or max(gains) <= best_gain:
+            return best
+        best, best_gain = around[int(np.argmax(gains))], max(gains)
 
 
 def _likely(search: Search, days: Days, driver: str) -> list[tuple[Pair, Pair]]:
@@ -319,7 +366,3 @@ def _likely(search: Search, days: Days, driver: str) -> list[tuple[Pair, Pair]]:
 
 def _nearest(grid: tuple[float, ...], x: float) -> int:
     return int(np.abs(np.asarray(grid) - x).argmin())
-
-
-def _on_grid(grid: tuple[float, ...], x: float) -> float:
-    return grid[_nearest(grid, x)]

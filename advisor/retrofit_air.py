@@ -145,7 +145,7 @@ def _without_fans(plant: Plant, pair: Pair) -> BlockRidge:
         raise ValueError("fans are not metered")
     if not pair.fits:
         basis = pair.proposer.basis
-        here = plant.operation.only_levers(basis.levers)
+        here = plant.operation.only_levers(basis.all_levers)
         rest = here.overhead_kw - plant.fan_metered_kw
         pair.fits.append(fit_surface(here, np.isfinite(rest), basis, rest, draws=DRAWS, seed=0).fit)
     return pair.fits[0]
@@ -156,7 +156,7 @@ def _fitted(
 ) -> tuple[FloatArray, float]:
     """Return a surface's saving per hour and the deviation of its mean [kW]."""
     basis = pair.proposer.basis
-    here = plant.operation.only_levers(basis.levers)
+    here = plant.operation.only_levers(basis.all_levers)
     terms = [
         basis.surface_terms(here.with_levers(_levers(plant, pair, moved, k)), plant.it_kw)
         for k in (0.0, by_k)

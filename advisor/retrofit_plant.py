@@ -191,7 +191,7 @@ def plant_of(
     levers = {n: np.full(len(window), current[n]) for n in window.levers if n in current}
     near = all(bool(np.mean(np.abs(window.levers[n] - v) <= AS_OPERATED_K) > 0.95) for n, v in levers.items())
     fits = response is not None and not near
-    identified = window.only_levers(response.basis.levers) if fits and response is not None else window
+    identified = window.only_levers(response.basis.all_levers) if fits and response is not None else window
     base = _scenario(identified, levers, response if fits else None)
     carrier = _Carrier(
         identified, identified.with_levers({n: v for n, v in levers.items() if n in identified.levers}),

@@ -87,6 +87,11 @@ class LeverBasis:
             plant=PlantLeverTerms.learn(operation, rows),
         )
 
+    @property
+    def all_levers(self) -> tuple[str, ...]:
+        """Every lever that the terms look at."""
+        return (*self.levers, *(self.plant.levers if self.plant else ()))
+
     def scaled(self, operation: Operation) -> list[FloatArray]:
         """Return the set-points of air and water scaled to about -1..1, in order."""
         return [

@@ -95,7 +95,8 @@ def test_the_verifier_counts_reversals_of_any_schedule(values: list[float], pass
 @pytest.fixture(scope="module")
 def free_cooling(tmp_path_factory: pytest.TempPathFactory, dc_bundle_of) -> dict[str, tuple[Advice, float]]:
     """A plant with an economiser: advice with and without rules, and what each really saves [%]."""
-    year = data_centre_year(centre=COLD_CENTRE)
+    # tried in most blocks of hours: where fewer tell of the room, its move is not proven and stays out
+    year = data_centre_year(centre=replace(COLD_CENTRE, tested=0.9))
     weather = year.weather[["outdoor_dry_bulb_c", "outdoor_wet_bulb_c"]]
     meters = ["it_power_kw", "facility_power_kw", "cooling_power_kw", "server_inlet_temp_c"]
     path: Path = tmp_path_factory.mktemp("cold") / "telemetry.csv"
@@ -132,7 +133,7 @@ def test_a_rule_beats_constants_where_free_cooling_follows_the_weather(free_cool
     advice, true_pct = free_cooling["rules"]
     assert advice.verified[0].verdict == "supported"
     assert set(advice.verified[0].plan.rules) == {ZONE, WATER}
-    assert true_pct > free_cooling["constants"][1] + 0.2
+    assert true_pct > free_cooling["constants"][1] + 0.05
     stated = advice.saving.energy_pct
     assert stated is not None
     assert stated.lower <= true_pct <= stated.upper
