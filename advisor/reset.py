@@ -261,6 +261,7 @@ def best_reset(search: Search, days: Days, best: list[Pair]) -> Reset | None:
     ]
     if all(len(g) < 2 for g in grids):
         return None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=search.problem.seed, n_startup_trials=24),

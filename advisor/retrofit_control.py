@@ -1,4 +1,4 @@
-"""What control that follows the seasons adds: the plan's monthly set-points over the best constant ones.
+"""What control that follows weather and seasons adds: the plan's set-points over the best constant ones.
 
 The best constant set-points need no controller: they are a recommendation of their own. Only what following
 the months adds to them is counted, scored by the model that did not propose it. No published figure is used.
@@ -12,6 +12,7 @@ import numpy as np
 
 from advisor.plan import VerifiedPlan
 from features.frame import FloatArray
+from features.levers import setting
 from features.message import Message, say
 from features.operation import Operation
 from models.data_centre import WhatIf
@@ -81,10 +82,10 @@ def _scored(
     quarrel = abs(one - scored.saving_kw) / 2
     same = all(bool((constant[n] == follows[n]).all()) for n in follows)
     said = (
-        say("the best constant set-points are also the best in every month: nothing is left to follow")
+        say("the best constant set-points are also the best in every month and weather: nothing is left to follow")
         if same
-        else say("what the plan's monthly set-points save over the best constant ones: {constants}",
-                 constants=Message.joined(", ", [say("{lever} = {value:g} °C", lever=n, value=float(v[0]))
+        else say("what the plan's moving set-points save over the best constant ones: {constants}",
+                 constants=Message.joined(", ", [say("{lever} = {value}", lever=n, value=setting(n, float(v[0])))
                                                  for n, v in constant.items()]))
     )  # fmt: skip
     return Controlled(
