@@ -81,13 +81,18 @@ def _scored(
     one = float(np.nanmean(proposed[0].facility_kw - proposed[1].facility_kw))
     quarrel = abs(one - scored.saving_kw) / 2
     same = all(bool((constant[n] == follows[n]).all()) for n in follows)
+    held = [say("{lever} = {value}", lever=n, value=setting(n, float(v[0]))) for n, v in constant.items()]
     said = (
-        say("the best constant set-points are also the best in every month and weather: nothing is left to follow")
+        say(
+            "the best constant set-points are also the best in every month and weather: nothing is left to "
+            "follow"
+        )
         if same
-        else say("what the plan's moving set-points save over the best constant ones: {constants}",
-                 constants=Message.joined(", ", [say("{lever} = {value}", lever=n, value=setting(n, float(v[0])))
-                                                 for n, v in constant.items()]))
-    )  # fmt: skip
+        else say(
+            "what the plan's moving set-points save over the best constant ones: {constants}",
+            constants=Message.joined(", ", held),
+        )
+    )
     return Controlled(
         scored.saving_kw * hours,
         float(np.hypot(scored.saving_sd_kw, quarrel)) * hours,

@@ -54,7 +54,7 @@ def main() -> None:
     table = markdown(pd.DataFrame(rows))
     print(table)
     if not args.exports:
-        made = f"- made by: `python tests/benchmarks/closed_loop.py --python PATH --seed {args.seed}`"
+        made = f"- made by: `python tests/benchmarks/closed_loop.py --seed {args.seed}`"
         RESULTS.write_text(f"# Closed loop\n\n{made}\n\n{table}\n", encoding="utf-8", newline="\n")
 
 
