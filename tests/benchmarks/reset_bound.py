@@ -3,10 +3,10 @@
     python tests/benchmarks/reset_bound.py [--python PATH] [EXPORT ...]
 
 The independent plant runs the year at each of seven constant room set-points, water at 7 degC. A tree that
-knows every hour's cost at each of them divides the hours by weather, its trailing means, load and calendar; every
-leaf takes its own best set-point. No rule that looks at these columns can save more than a tree fine enough,
-and a tree with few leaves is what a building-management system could keep. Hours are taken as if each stood
-alone (quasi-static). Prints a table in Markdown; without EXPORT also writes ``results/reset_bound.md``.
+knows every hour's cost at each of them divides the hours by weather, its trailing means, load and calendar;
+every leaf takes its own best set-point. No rule that looks at these columns can save more than a tree fine
+enough, and a tree with few leaves is what a building-management system could keep. Hours are taken as if each
+stood alone (quasi-static). Prints a table in Markdown; without EXPORT also writes ``results/reset_bound.md``.
 """
 
 from __future__ import annotations
