@@ -30,6 +30,8 @@ BAND = 0.25
 RAMP_K_PER_H = 1.0
 """No set-point moves faster [K/h]: coils and chillers follow without hunting."""
 TRIALS = 60
+WORTH = 0.0005
+"""A search begins where a table could gain at least this share of the energy [1]."""
 WORST = -1e6
 """Gain of a rule that breaks a limit [kW]: the search takes no infinities."""
 TWENTIETHS = {"from": (0, 9), "to": (10, 20)}
@@ -261,6 +263,9 @@ def best_reset(search: Search, days: Days, best: list[Pair]) -> Reset | None:
     ]
     if all(len(g) < 2 for g in grids):
         return None
+    stay_kw = float(search.counts @ table.stay_kw) / len(search.window)
+    if _most(search, days) - stay_kw < WORTH * float(search.window.facility_kw.mean()):
+        return None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize",
@@ -346,6 +351,23 @@ def _climbed(draft: _Draft, table: _Table, grids: Grids) -> _Draft:
         if not around or max(gains) <= best_gain:
             return best
         best, best_gain = around[int(np.argmax(gains))], max(gains)
+
+
+def _most(search: Search, days: Days) -> float:
+    """Return what the known constants save if every fifth of the days, by a driver, takes its own best [kW].
+
+    No search is worth its time where even that is hardly more than constants save.
+    """
+    day, _ = days.place(search.window.stamps)
+    seen = search.counts > 0
+    known = np.array([o.row_kw for o in search.known.values() if o.holds(seen) and len(o.row_kw)])
+    if not len(known):
+        return -np.inf
+    most = []
+    for values in days.drivers.values():
+        fifth = np.searchsorted(np.quantile(values, (0.2, 0.4, 0.6, 0.8)), values)[day]
+        most.append(sum(float(known[:, fifth == k].sum(axis=1).max()) for k in range(STAGES)) / len(day))
+    return max(most)
 
 
 def _likely(search: Search, days: Days, driver: str) -> list[tuple[Pair, Pair]]:
