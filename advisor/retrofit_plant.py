@@ -16,7 +16,7 @@ from features.frame import FloatArray
 from features.operation import BoolArray, Operation
 from models.block_ridge import BlockRidge
 from models.lever_basis import LeverBasis
-from models.site_response import Scenario, SiteResponse, fit_surface, least_rows
+from models.site_response import ALPHAS, LEVERS_HARDER, Scenario, SiteResponse, fit_surface, least_rows
 
 AS_OPERATED_K = 0.5
 """Set-points this near to those in force need no surface [K]."""
@@ -144,7 +144,11 @@ class _Carrier:
         known = np.isfinite(values)
         if known.sum() < least_rows(self.operation):
             return values, 0.0
-        fit = fit_surface(self.operation, known, self.basis, values, draws=draws, seed=self.seed).fit
+        # many series, each moved a little: the middle penalties do, and no search for the best ones
+        fit = fit_surface(
+            self.operation, known, self.basis, values,
+            draws=draws, seed=self.seed, alphas=ALPHAS[2:3], levers_harder=LEVERS_HARDER[1:2],
+        ).fit  # fmt: skip
         here = self.basis.surface_terms(self.operation, self.operation.it_kw)
         there = self.basis.surface_terms(self.moved, self.it_kw)
         change = fit.predict(there) - fit.predict(here)

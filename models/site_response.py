@@ -161,9 +161,20 @@ class Surface:
 
 
 def fit_surface(
-    operation: Operation, rows: BoolArray, basis: LeverBasis, target: FloatArray, *, draws: int, seed: int
+    operation: Operation,
+    rows: BoolArray,
+    basis: LeverBasis,
+    target: FloatArray,
+    *,
+    draws: int,
+    seed: int,
+    alphas: tuple[float, ...] = ALPHAS,
+    levers_harder: tuple[float, ...] = LEVERS_HARDER,
 ) -> Surface:
-    """Fit a surface on the given rows; transients are fitted beside it and then left out."""
+    """Fit a surface on the given rows; transients are fitted beside it and then left out.
+
+    Of several penalties the one with the least error on withheld weeks is taken; one alone saves the search.
+    """
     valid = rows & np.isfinite(target)
     steady = basis.surface_terms(operation, operation.it_kw)
     terms = np.column_stack([steady, basis.transient_terms(operation)])
@@ -181,12 +192,12 @@ def fit_surface(
         terms[valid],
         target[valid],
         operation.week[valid],
-        alpha=ALPHAS,
+        alpha=alphas,
         draws=draws,
         seed=seed,
         penalty=tuple(
             np.concatenate([basis.surface_penalty(operation, levers), np.ones(transient)])
-            for levers in LEVERS_HARDER
+            for levers in levers_harder
         ),
     )
     residual = target[valid] - fit.predict(terms[valid])
