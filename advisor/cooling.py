@@ -68,7 +68,8 @@ def propose(
     zone = TimeZone(str(problem.options.get("zone", "unknown")))
     label = _months(steps, steps, zone)
     search = Search(response, thin, operation, problem, _months(thin.stamps, steps, zone), int(label[-1]) + 1)
-    best = best_pairs(search)
+    constant = best_constant(search)
+    best = best_pairs(search, constant)
     said = _cap(search, best, len(steps) * operation.hours)
     days = Days.of(operation, steps, zone)
     reset = best_reset(search, days, best)
@@ -111,7 +112,7 @@ def propose(
         _binding(search, best),
         _kept_by_moving(search) if moved else "",
         {} if reset is None else reset.rules(search.levers),
-        dict(zip(search.levers, best_constant(search), strict=True)),
+        dict(zip(search.levers, constant, strict=True)),
     )
 
 
@@ -152,7 +153,8 @@ def _cap(search: Search, best: list[Pair], hours: float) -> list[str]:
             )
         ]
     free = replace(search, capped=False)
-    without = sum(float(free.outcome(p).mean_kw[m] * share[m]) for m, p in enumerate(best_pairs(free)))
+    pairs = best_pairs(free, best_constant(free))
+    without = sum(float(free.outcome(p).mean_kw[m] * share[m]) for m, p in enumerate(pairs))
     lost = without - float(share @ search.outcome(best[0]).mean_kw)
     return [
         say(

@@ -304,9 +304,8 @@ class Ways:
         return _climb(pair, self.grids, score, {k: self.coarse[k] for k in self.single})
 
 
-def best_pairs(search: Search) -> list[Pair]:
-    """Return the pair of every month."""
-    overall = best_constant(search)
+def best_pairs(search: Search, overall: Pair) -> list[Pair]:
+    """Return the pair of every month; `overall` is that of the whole window, see `best_constant`."""
     if search.capped and search.cap is not None:  # a cap holds over the window, not in each of its months
         return [overall] * search.n_months
     ways = Ways.of(search)
@@ -419,6 +418,10 @@ def _coarse(grid: tuple[float, ...], reach: float) -> tuple[float, ...]:
 
 def neighbours(grid: tuple[float, ...], x: float) -> tuple[float, ...]:
     """Return the value of a grid nearest to `x`, and those beside it."""
-    ordered = np.asarray(grid)
-    near = int(np.abs(ordered - x).argmin())
+    near = nearest(grid, x)
     return tuple(grid[max(near - 1, 0) : near + 2])
+
+
+def nearest(grid: tuple[float, ...], x: float) -> int:
+    """Return the place of the value of a grid nearest to `x`."""
+    return int(np.abs(np.asarray(grid) - x).argmin())

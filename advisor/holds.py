@@ -66,14 +66,8 @@ def held_rows(schedule: pd.DataFrame, holds: tuple[Hold, ...]) -> FloatArray:
     """Return the value that holds in each row of a schedule, NaN where the plan is free, shape (rows,)."""
     value = np.full(len(schedule), np.nan)
     for hold in holds:
-        value[_covered(schedule, hold)] = hold.value
+        value[hold.covers(schedule["timestamp"]) & (schedule["lever"] == hold.lever)] = hold.value
     return value
-
-
-def _covered(schedule: pd.DataFrame, hold: Hold) -> BoolArray:
-    stamps = schedule["timestamp"]
-    inside = (stamps >= pd.Timestamp(hold.start)) & (stamps < pd.Timestamp(hold.end))
-    return np.asarray(inside & (schedule["lever"] == hold.lever), dtype=np.bool_)
 
 
 def kept_in_hours(plan: Plan, hours: float) -> Plan:

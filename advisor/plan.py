@@ -133,6 +133,10 @@ class Hold:
     value: float
     reason: str
 
+    def covers(self, stamps: pd.Series[pd.Timestamp]) -> pd.Series[bool]:
+        """Return whether each moment lies in these hours."""
+        return (stamps >= pd.Timestamp(self.start)) & (stamps < pd.Timestamp(self.end))
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -208,7 +212,7 @@ class Plan:
     binding : dict
         Lever -> the limit that keeps it from going further where that would save more.
     rules : dict
-        Lever -> `advisor.reset.Reset.to_dict` where it follows weather or load; `said` is its sentence.
+        Lever -> `advisor.reset.Reset.to_dict` where it follows weather or load.
     keeps : str
         A limit that the set-points in force break and this plan keeps; then it is commanded whether it
         saves or not.

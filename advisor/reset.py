@@ -16,7 +16,7 @@ import numpy.typing as npt
 import optuna
 import pandas as pd
 
-from advisor.cooling_search import Outcome, Pair, Search
+from advisor.cooling_search import Outcome, Pair, Search, nearest
 from advisor.plan import Z90
 from features.frame import FloatArray
 from features.levers import PLANT_LEVERS
@@ -138,7 +138,7 @@ class Reset:
     def by_day(self, days: Days) -> IntArray:
         """Return the stage of every day, shape (days,)."""
         edges = self.edges
-        band = BAND * (self.high - self.low) / len(self.stages)
+        band = self.band
         values = days.drivers[self.driver]
         stage = int(np.searchsorted(edges, values[0]))
         result = np.empty(len(values), dtype=np.int64)
@@ -164,6 +164,11 @@ class Reset:
         """Where a stage ends [driver's unit], shape (stages - 1,)."""
         return np.linspace(self.low, self.high, len(self.stages) + 1)[1:-1]
 
+    @property
+    def band(self) -> float:
+        """Dead band around every edge [driver's unit]."""
+        return BAND * (self.high - self.low) / len(self.stages)
+
     def rules(self, levers: tuple[str, ...]) -> dict[str, dict[str, object]]:
         """Return the rule of every lever that follows the driver."""
         return {n: self.to_dict(k) for k, n in enumerate(levers) if len({s[k] for s in self.stages}) > 1}
@@ -175,7 +180,7 @@ class Reset:
             "driver_is": "mean of the last 24 hours at local midnight",
             "edges": [round(float(e), 3) for e in self.edges],
             "set_points": [stage[lever] for stage in self.stages],
-            "dead_band": round(BAND * (self.high - self.low) / len(self.stages), 3),
+            "dead_band": round(self.band, 3),
             "ramp_k_per_h": RAMP_K_PER_H,
         }
 
@@ -293,7 +298,7 @@ class _Draft:
     @classmethod
     def between(cls, driver: str, ends: tuple[Pair, Pair], grids: Grids) -> _Draft:
         places = {
-            f"{name}_{k}": _nearest(g, end[k])
+            f"{name}_{k}": nearest(g, end[k])
             for k, g in enumerate(grids)
             for name, end in zip(("low", "high"), ends, strict=True)
             if len(g) > 1
@@ -336,7 +341,7 @@ class _Draft:
             tuple(g[self.values.get(f"{end}_{k}", 0)] for k, g in enumerate(grids)) for end in ("low", "high")
         ]
         stages = tuple(
-            tuple(g[_nearest(g, a + u * (b - a))] for g, a, b in zip(grids, *ends, strict=True))
+            tuple(g[nearest(g, a + u * (b - a))] for g, a, b in zip(grids, *ends, strict=True))
             for u in np.linspace(0.0, 1.0, STAGES)
         )
         return Reset(driver, low, max(high, low + 1e-6), stages)
@@ -353,20 +358,25 @@ def _climbed(draft: _Draft, table: _Table, grids: Grids) -> _Draft:
         best, best_gain = around[int(np.argmax(gains))], max(gains)
 
 
+def _saved_rows(search: Search) -> dict[Pair, FloatArray]:
+    """Return what the known constants that keep every limit save in each row looked at [kW]."""
+    seen = search.counts > 0
+    return {p: o.row_kw for p, o in search.known.items() if o.holds(seen) and len(o.row_kw)}
+
+
 def _most(search: Search, days: Days) -> float:
     """Return what the known constants save if every fifth of the days, by a driver, takes its own best [kW].
 
     No search is worth its time where even that is hardly more than constants save.
     """
     day, _ = days.place(search.window.stamps)
-    seen = search.counts > 0
-    known = np.array([o.row_kw for o in search.known.values() if o.holds(seen) and len(o.row_kw)])
+    known = np.array(list(_saved_rows(search).values()))
     if not len(known):
         return -np.inf
     most = []
     for values in days.drivers.values():
         fifth = np.searchsorted(np.quantile(values, (0.2, 0.4, 0.6, 0.8)), values)[day]
-        most.append(sum(float(known[:, fifth == k].sum(axis=1).max()) for k in range(STAGES)) / len(day))
+        most.append(sum(float(known[:, fifth == k].sum(axis=1).max()) for k in range(5)) / len(day))
     return max(most)
 
 
@@ -374,8 +384,7 @@ def _likely(search: Search, days: Days, driver: str) -> list[tuple[Pair, Pair]]:
     """Return where a search begins: the known constants best in the lower and in the upper days."""
     day, _ = days.place(search.window.stamps)
     values = days.drivers[driver][day]
-    seen = search.counts > 0
-    known = {p: o.row_kw for p, o in search.known.items() if o.holds(seen) and len(o.row_kw)}
+    known = _saved_rows(search)
     if not known:
         return []
     starts = []
@@ -385,7 +394,3 @@ def _likely(search: Search, days: Days, driver: str) -> list[tuple[Pair, Pair]]:
         low, high = (max(s, key=s.__getitem__) for s in saved)
         starts.append((low, high))
     return list(dict.fromkeys(starts))
-
-
-def _nearest(grid: tuple[float, ...], x: float) -> int:
-    return int(np.abs(np.asarray(grid) - x).argmin())

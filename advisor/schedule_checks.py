@@ -49,5 +49,5 @@ def _held(stamps: pd.Series[pd.Timestamp], plan: Plan, lever: str) -> BoolArray:
     inside = np.zeros(len(stamps), dtype=bool)
     for hold in plan.problem.holds:
         if hold.lever == lever:
-            inside |= ((stamps >= pd.Timestamp(hold.start)) & (stamps < pd.Timestamp(hold.end))).to_numpy()
+            inside |= hold.covers(stamps).to_numpy()
     return inside
