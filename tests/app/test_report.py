@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -198,43 +198,31 @@ def test_a_move_names_its_range_and_its_hours(telemetry: Telemetry, advice: Advi
     assert lever_move(plan, "sleep_mode_1") == ""
 
 
-BROWSER = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_in_a_real_browser(width: int, scheme: str, html: str, tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
+def test_the_page_in_a_real_browser(width: int, scheme: str, html: str, browser: Any, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text(html, encoding="utf-8")
     asked: list[str] = []
     said: list[str] = []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("dialog", lambda dialog: said.append(dialog.message))
-        page.goto((tmp_path / "report.html").as_uri())
-        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        drawn = page.evaluate(
-            "[...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width > 0).length"
-        )
-        smallest = page.evaluate(
-            """Math.min(...[...document.querySelectorAll('main *')]
-            .filter(e => !e.closest('svg') && e.textContent.trim())
-            .map(e => parseFloat(getComputedStyle(e).fontSize)))"""
-        )
-        ink, ground = (
-            page.evaluate(f"getComputedStyle(document.body).{p}") for p in ("color", "backgroundColor")
-        )
-        printed = page.pdf(prefer_css_page_size=True)
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.goto((tmp_path / "report.html").as_uri())
+    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    drawn = page.evaluate(
+        "[...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width > 0).length"
+    )
+    smallest = page.evaluate(
+        """Math.min(...[...document.querySelectorAll('main *')]
+        .filter(e => !e.closest('svg') && e.textContent.trim())
+        .map(e => parseFloat(getComputedStyle(e).fontSize)))"""
+    )
+    ink, ground = (
+        page.evaluate(f"getComputedStyle(document.body).{p}") for p in ("color", "backgroundColor")
+    )
+    printed = page.pdf(prefer_css_page_size=True)
+    page.close()
     assert asked == [(tmp_path / "report.html").as_uri()]
     assert said == []
     assert overflow <= 0

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +16,6 @@ import pytest
 from app.service.intake import intake
 
 ROOT = Path(__file__).resolve().parents[2]
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SITE = """
 id = "hall"
 name = "测试机房 <b>Hall</b>"
@@ -91,18 +88,6 @@ def url(data: Path) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(60)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Return a headless browser of the system."""
-    if BROWSER is None:
-        pytest.skip("no Chromium or Chrome on this machine")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as started:
-        yield started.chromium.launch(
-            executable_path=BROWSER, headless=True, args=["--no-sandbox", "--disable-gpu"]
-        )
 
 
 @pytest.fixture
