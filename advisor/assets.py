@@ -66,8 +66,10 @@ class Battery(Strict):
 
     ``energy_kwh`` [kWh] usable, ``power_kw`` [kW] at most taken in or delivered. Charging stores
     ``charge_efficiency`` [1] of what is taken; delivering takes 1/``discharge_efficiency`` out.
-    ``reserve_kwh`` [kWh] is kept for backup and never used. ``grid_charging``: whether it may charge
-    from the grid. ``price_per_kwh`` [currency/kWh] of more capacity.
+    ``reserve_kwh`` [kWh] is kept for backup and never used, and at least what the load of the next
+    ``reserve_hours`` [h] would take. ``grid_charging``: whether it may charge from the grid.
+    ``cycle_cost_per_kwh`` [currency/kWh] is its wear per delivered kWh; a second-life battery has its own
+    efficiencies and wear. ``price_per_kwh`` [currency/kWh] of more capacity.
     """
 
     energy_kwh: NotNegative
@@ -75,6 +77,8 @@ class Battery(Strict):
     charge_efficiency: Efficiency
     discharge_efficiency: Efficiency
     reserve_kwh: NotNegative = 0.0
+    reserve_hours: NotNegative = 0.0
+    cycle_cost_per_kwh: NotNegative = 0.0
     grid_charging: bool = False
     price_per_kwh: NotNegative | None = None
     source: str = Field(min_length=1)

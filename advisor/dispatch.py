@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from advisor.assets import Battery
-from advisor.dispatch_lp import TIE_BREAK, VERSION, Block, Raw
-from advisor.dispatch_read import as_it_is, direct, is_free, site_plan
+from advisor.dispatch_block import Block, Raw
+from advisor.dispatch_check import check_capacity, check_exchanges, check_input, check_setting
+from advisor.dispatch_lp import TIE_BREAK
+from advisor.dispatch_options import Option
+from advisor.dispatch_read import Classes, as_it_is, built, direct, is_free, site_plan
 from advisor.dispatch_site import (
     BatteryEnd,
     Dispatch,
@@ -27,9 +30,12 @@ from advisor.dispatch_site import (
     Objective,
     Setting,
     SiteDispatch,
+    Target,
     added,
 )
+from advisor.lp import VERSION
 from advisor.plan import SolverReport
+from advisor.work import WorkClass
 from features.errors import PlanError, UsageError
 from features.frame import FloatArray
 from features.message import say
@@ -107,6 +113,12 @@ class DispatchModel:
     limited : Objective or None
         A second objective that `solve` may bound (``at_most``), for an epsilon-constrained front; all
         sites are then solved in one piece.
+    classes : sequence of WorkClass
+        Work told job by job; what arrives is part of its home's work.
+    options : sequence of Option
+        What may be bought besides; they need ``cost`` as objective, as limit or as target.
+    targets : sequence of Target
+        What every plan must keep.
     """
 
     def __init__(
@@ -120,16 +132,20 @@ class DispatchModel:
         battery_start: float = 0.5,
         battery_end: BatteryEnd = "as-started",
         limited: Objective | None = None,
+        classes: Sequence[WorkClass] = (),
+        options: Sequence[Option] = (),
+        targets: Sequence[Target] = (),
     ) -> None:
         self._sites = {s.site_id: s for s in sites}
-        _check(sites, day, hours, battery_start)
+        check_input(sites, day, hours, battery_start)
         if between_sites and exchanges is None:
             exchanges = (Exchange(tuple(self._sites)),)
         self._setting = Setting(
             np.asarray(day, dtype=np.int64), hours, tuple(exchanges or ()) if between_sites else (),
-            battery_start, battery_end, limited,
+            battery_start, battery_end, limited, tuple(classes), tuple(options), tuple(targets),
         )  # fmt: skip
-        _check_exchanges(self._sites, self._setting)
+        check_exchanges(self._sites, self._setting)
+        check_setting(self._sites, self._setting)
         self._blocks: dict[tuple[str, ...], Block] = {}
 
     @property
@@ -186,23 +202,22 @@ class DispatchModel:
             it_capacity_kw=it_capacity_kw, battery=battery,
         )  # fmt: skip
         for site in self._sites.values():
-            _check_capacity(site)
+            check_capacity(site, self._setting)
+        money = (objective, self._setting.limited, *(t.measure for t in self._setting.targets))
+        if self._setting.options and "cost" not in money:
+            raise UsageError(
+                "E-DISPATCH-INPUT",
+                say("options are free without cost as objective or limit"),
+                "DispatchModel",
+            )
         if at_most is not None and self._setting.limited is None:
             raise UsageError("E-DISPATCH-INPUT", say("at_most needs a model with 'limited'"), "DispatchModel")
-        plans, value, bound, size, steps = {}, 0.0, 0.0, 0, 0
+        done = _Assembled(self._setting)
         for group in self._groups():
             sites = [self._sites[name] for name in group]
             raw, columns = self._raw(group, sites, objective, at_most)
-            for site, part in zip(sites, raw.columns, strict=True):
-                plans[site.site_id] = site_plan(site, part, objective, self._setting)
-            value, bound = value + raw.value, bound + raw.bound
-            size, steps = size + columns, steps + raw.iterations
-        done = {name: plans[name] for name in self._sites}
-        totals = added([p.totals for p in done.values()])
-        method = f"HiGHS {VERSION}, linear programme of {size} columns, {steps} iterations"
-        seconds = time.perf_counter() - began
-        gap = _gap(float(getattr(totals, objective)), bound)
-        return Dispatch(done, totals, SolverReport("optimal", method, seconds, gap=gap, evaluated=steps))
+            done.add(sites, raw, columns, objective)
+        return done.dispatch(tuple(self._sites), objective, began)
 
     # -- inside ----------------------------------------------------------------------------------
     def _change(self, **changes: object) -> None:
@@ -224,19 +239,31 @@ class DispatchModel:
 
     def _groups(self) -> list[tuple[str, ...]]:
         """Return which sites must be solved together."""
-        if self._setting.limited is not None:
+        setting = self._setting
+        everywhere = any(t.site_ids is None for t in setting.targets) or any(
+            o.site_id is None for o in setting.options
+        )
+        if setting.limited is not None or everywhere:
             return [tuple(self._sites)]
         linked = {name: {name} for name in self._sites}
-        for exchange in self._setting.exchanges:
-            together = set().union(*(linked[name] for name in exchange.site_ids))
+        groups = [e.site_ids for e in setting.exchanges] + [c.site_ids for c in setting.classes]
+        for ids in groups + [t.site_ids for t in setting.targets if t.site_ids is not None]:
+            together = set().union(*(linked[name] for name in ids))
             for name in together:
                 linked[name] = together
         return list(dict.fromkeys(tuple(n for n in self._sites if n in linked[name]) for name in self._sites))
 
+    def _alone(self, site: DispatchSite) -> bool:
+        """Whether nothing can be decided at the site."""
+        setting = self._setting
+        named = {*(o.site_id for o in setting.options), *(i for c in setting.classes for i in c.site_ids)}
+        named |= {i for t in setting.targets for i in t.site_ids or ()}
+        return setting.limited is None and site.site_id not in named and not is_free(site)
+
     def _raw(
         self, group: tuple[str, ...], sites: list[DispatchSite], objective: Objective, at_most: float | None
     ) -> tuple[Raw, int]:
-        if len(sites) == 1 and self._setting.limited is None and not is_free(sites[0]):
+        if len(sites) == 1 and self._alone(sites[0]) and not self._setting.targets:
             return direct(sites[0], objective, self._setting), 0
         block = self._blocks.get(group)
         if block is None or not block.fits(sites):
@@ -264,55 +291,44 @@ class DispatchModel:
         )  # fmt: skip
 
 
+@dataclass
+class _Assembled:
+    """Solved groups on their way to one plan."""
+
+    setting: Setting
+    plans: dict[str, SiteDispatch] = field(default_factory=dict)
+    work: dict[str, dict[str, FloatArray]] = field(default_factory=dict)
+    sizes: dict[str, float] = field(default_factory=dict)
+    value: float = 0.0
+    bound: float = 0.0
+    size: int = 0
+    steps: int = 0
+
+    def add(self, sites: list[DispatchSite], raw: Raw, columns: int, objective: Objective) -> None:
+        """Add a solved group."""
+        for site, part in zip(sites, raw.columns, strict=True):
+            stands = built(site, self.setting.options, raw.sizes)
+            classes = Classes.at(site, raw, self.setting)
+            self.plans[site.site_id] = site_plan(stands, part, objective, self.setting, classes)
+        self.work |= raw.work
+        self.sizes |= raw.sizes
+        self.value, self.bound = self.value + raw.value, self.bound + raw.bound
+        self.size, self.steps = self.size + columns, self.steps + raw.iterations
+
+    def dispatch(self, names: tuple[str, ...], objective: Objective, began: float) -> Dispatch:
+        """Return the plan, sites in the order given."""
+        sites = {name: self.plans[name] for name in names}
+        totals = added([p.totals for p in sites.values()])
+        invested = sum(o.cost_per_unit * self.sizes.get(o.name, 0.0) for o in self.setting.options)
+        reached = float(getattr(totals, objective)) + (invested if objective == "cost" else 0.0)
+        method = f"HiGHS {VERSION}, linear programme of {self.size} columns, {self.steps} iterations"
+        report = SolverReport(
+            "optimal", method, time.perf_counter() - began, gap=_gap(reached, self.bound),
+            evaluated=self.steps,
+        )  # fmt: skip
+        return Dispatch(sites, totals, report, self.work, self.sizes, invested)
+
+
 def _gap(value: float, bound: float) -> float:
     """Return how far the plan may be from the optimum, as a share of its value [1]."""
     return max(value - bound, 0.0) / max(abs(value), 1e-9) if value != bound else 0.0
-
-
-# -- checks ----------------------------------------------------------------------------------------
-def _check(sites: Sequence[DispatchSite], day: IntArray, hours: float, battery_start: float) -> None:
-    ids = [s.site_id for s in sites]
-    problems = {
-        "there are no sites": not ids,
-        "a site id stands twice": len(set(ids)) != len(ids),
-        f"a step lasts {hours} h": not (np.isfinite(hours) and hours > 0),
-        "day has another length than the sites": any(len(s.load_kw) != len(day) for s in sites),
-        "there are no steps": len(day) == 0,
-        f"battery_start is {battery_start}": not 0 <= battery_start <= 1,
-    }
-    for what, wrong in problems.items():
-        if wrong:
-            raise UsageError("E-DISPATCH-INPUT", what, ", ".join(ids[:5]), say("correct the call"))
-
-
-def _check_exchanges(sites: Mapping[str, DispatchSite], setting: Setting) -> None:
-    for exchange in setting.exchanges:
-        unknown = [i for i in exchange.site_ids if i not in sites]
-        if unknown or len(set(exchange.site_ids)) != len(exchange.site_ids):
-            raise UsageError(
-                "E-DISPATCH-INPUT", say("an exchange names {sites}", sites=exchange.site_ids), "exchanges"
-            )
-        days = {setting.day_of(sites[i]).tobytes() for i in exchange.site_ids}
-        if len(days) > 1:
-            raise UsageError(
-                "E-DISPATCH-INPUT", say("sites that exchange work need the same days"),
-                ", ".join(exchange.site_ids), say("declare one time_zone for the portfolio's days"),
-            )  # fmt: skip
-
-
-def _check_capacity(site: DispatchSite) -> None:
-    """Refuse work that exceeds the capacity and may not leave its step."""
-    above = site.work_kw - site.it_capacity_kw - site.flexible_share * site.work_kw
-    stuck = np.where(site.open, above, -np.inf)
-    tolerance = 1e-9 * max(float(site.work_kw.max()), 1.0)
-    if (stuck > tolerance).any():
-        at = int(np.argmax(stuck))
-        raise PlanError(
-            "E-DISPATCH-CAPACITY",
-            say(
-                "work of {work:.6g} kW exceeds it_capacity_kw {capacity:.6g}, and only {share:.0%} of it may "
-                "leave",
-                work=site.work_kw[at], capacity=site.it_capacity_kw, share=site.flexible_share,
-            ),
-            f"{site.site_id}, step {at}", say("declare the true capacity or a larger flexible share"),
-        )  # fmt: skip

@@ -1,95 +1,80 @@
-r"""The linear programme of a dispatch, assembled with arrays and kept in HiGHS for the next solve.
+r"""The linear programme of a dispatch: what one site adds to it.
 
 For every site and step t of h hours, with g bought, c taken in and d delivered by the battery, o work that
-leaves, i work that arrives, x work that arrives from another site at a cost, m facility kWh per kWh of work,
-u = load + m (i + x - o) + tau x - g - d + c the own production used::
+leaves, i work that arrives, x work that arrives from another site at a cost, y work of classes, m facility
+kWh per kWh of work, tau energy of a transfer, s what retrofits save,
+u = load + m (i + x - o) + tau x + (m + tau) y - s - g - d + c the own production used::
 
-    0 <= u <= own                                    balance; own production may be left unused, never burnt
-    d <= load + m (i + x - o) + tau x                a battery serves the load only; and, where it may not
+    0 <= u <= own + sum size profile                 balance; own production may be left unused, never burnt
+    d <= load + m (i + x - o) + ...                  a battery serves the load only; and, where it may not
     c <= u                                           charge from the grid, takes own production only
     soc_t = soc_{t-1} + h (eta_c c - d / eta_d)      reserve <= soc <= energy
     sum_day (o - i) = sent to other sites            work is conserved within the local day
-    i + x <= capacity - work,  o <= flexible share   per step
+    i + x + y - o <= capacity - work,  o <= flexible share   per step
+    g <= peak of the billing period                  where the peak is priced
 
 Where cost is minimised or bounded and a purchase is paid for, batteries do not deliver: one that charges and
 delivers at once would be worth the energy that it loses.
 u is eliminated: a purchase is the load that nothing else covers. Among equal optima a tie-break of
-`TIE_BREAK` times the largest weight prefers little movement and little battery use; the bound that the
-gap counts from is recomputed here from the dual values of the rows, for the objective without tie-break.
+`TIE_BREAK` times the largest weight prefers little movement and little battery use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal, TypeAlias
 
-import highspy
 import numpy as np
-from scipy import sparse
 
+from advisor.assets import Battery
 from advisor.dispatch_site import DispatchSite, IntArray, Objective, Setting
+from advisor.lp import Bounds, Lp
 from features.errors import PlanError
 from features.frame import FloatArray
 from features.message import say
 
 TIE_BREAK = 1e-5
 """Weight of a moved or delivered kWh against the largest weight of a purchased one [1]."""
-VERSION = str(highspy.Highs().version())  # type: ignore[no-untyped-call]
-OPTIMAL, INFEASIBLE = highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible
+Sum: TypeAlias = Objective | Literal["load_kwh", "consumption_kwh", "certified_kwh"]
+"""What a row or an objective may add up; the last three only inside targets."""
 
 
-@dataclass(frozen=True)
-class Raw:
-    """A solved block: columns by site and name, the objective without tie-break and a bound for it."""
-
-    columns: tuple[dict[str, FloatArray], ...]
-    value: float
-    bound: float
-    iterations: int
-
-
-@dataclass
-class _Columns:
-    """First column of each group of a site, and of each exchange that the site takes part in."""
-
-    start: dict[str, int] = field(default_factory=dict)
-    sent: dict[int, int] = field(default_factory=dict)
-    from_others: dict[int, int] = field(default_factory=dict)
-
-
-@dataclass
-class _Triplets:
-    rows: list[IntArray] = field(default_factory=list)
-    columns: list[IntArray] = field(default_factory=list)
-    values: list[FloatArray] = field(default_factory=list)
-
-    def add(self, rows: IntArray, columns: IntArray, values: FloatArray | float) -> None:
-        self.rows.append(rows)
-        self.columns.append(columns)
-        self.values.append(np.broadcast_to(np.asarray(values, dtype=np.float64), rows.shape))
-
-
-@dataclass(frozen=True)
-class _Bounds:
-    lower: FloatArray
-    upper: FloatArray
-    row_lower: FloatArray
-    row_upper: FloatArray
-
-
-def weights(site: DispatchSite, objective: Objective, hours: float) -> FloatArray:
-    """Return what a purchased kW in a step adds to the objective [kWh or currency per kW]."""
+def weights(site: DispatchSite, objective: Sum, hours: float) -> FloatArray:
+    """Return what a purchased kW in a step adds to a sum [its unit per kW]."""
     if objective == "cost":
-        if site.price_per_kwh is None:
-            raise PlanError(
-                "E-DISPATCH-PRICE", say("there is no price of energy"), site.site_id,
-                say("declare [tariff] in site.toml or give price_per_kwh in the grid file"),
-            )  # fmt: skip
-        return hours * site.price_per_kwh
-    if objective == "effort_kwh":
-        return np.zeros_like(site.load_kw)
-    return hours * (site.grid_non_green if objective == "non_green_kwh" else np.ones_like(site.load_kw))
+        return hours * _declared(site.price_per_kwh, site, "E-DISPATCH-PRICE", _NO_PRICE)
+    if objective == "carbon_kg":
+        return hours / 1000.0 * _declared(site.carbon_g_per_kwh, site, "E-DISPATCH-CARBON", _NO_CARBON)
+    if objective == "non_green_kwh":
+        return hours * site.grid_non_green
+    if objective == "grid_kwh":
+        return np.full_like(site.load_kw, hours)
+    return np.zeros_like(site.load_kw)
+
+
+def work_weights(site: DispatchSite, objective: Sum, hours: float) -> FloatArray:
+    """Return what a kW of work done in a step adds to a sum besides its purchase [its unit per kW]."""
+    if objective == "water_m3":
+        return hours * _declared(site.water_m3_per_kwh, site, "E-DISPATCH-WATER", _NO_WATER)
+    if objective in ("load_kwh", "consumption_kwh"):
+        return hours * site.facility_per_work
+    return np.zeros_like(site.load_kw)
+
+
+_NO_PRICE = (
+    say("there is no price of energy"),
+    say("declare [tariff] in site.toml or give price_per_kwh in the grid file"),
+)
+_NO_CARBON = (
+    say("there is no emission factor of the grid"),
+    say("declare [carbon] in site.toml or give carbon_g_per_kwh in the grid file"),
+)
+_NO_WATER = (say("there is no water meter"), say("export water_m3, or choose another objective"))
+
+
+def _declared(values: FloatArray | None, site: DispatchSite, code: str, words: tuple[str, str]) -> FloatArray:
+    if values is None:
+        raise PlanError(code, words[0], site.site_id, words[1])
+    return values
 
 
 def signature(site: DispatchSite) -> tuple[object, ...]:
@@ -97,306 +82,294 @@ def signature(site: DispatchSite) -> tuple[object, ...]:
     b = site.battery
     battery = None if b is None else (b.charge_efficiency, b.discharge_efficiency, b.grid_charging)
     day = None if site.day is None else site.day.tobytes()
-    return (len(site.load_kw), battery, site.flexible_share > 0, site.facility_per_work.tobytes(), day)
+    peak = None if site.peak is None else site.peak.period.tobytes()
+    return (len(site.load_kw), battery, site.flexible_share > 0, site.facility_per_work.tobytes(), day, peak)
 
 
-class Block:
-    """Sites that must be solved in one piece.
+def room(site: DispatchSite, others: FloatArray | float = 0.0) -> FloatArray:
+    """Return how much more work fits into each step beside what ``others`` leave [kW]."""
+    return np.maximum(site.it_capacity_kw - site.work_kw + others, 0.0)
+
+
+class SitePart:
+    """Columns and rows of one site.
 
     Parameters
     ----------
-    sites : sequence of DispatchSite
+    lp : Lp
+    site : DispatchSite
     setting : Setting
+    hubs : list of int
+        Exchanges that the site takes part in.
+    classes_kw : numpy.ndarray, shape (n,)
+        Work of classes that arrives here, inside the site's work [kW].
+    class_most_kw : numpy.ndarray, shape (n,)
+        Most work of classes that may be done here [kW].
+    hosting : bool
+        Whether any class may be done here.
+    growing : bool
+        Whether generation may be added.
     """
 
-    def __init__(self, sites: Sequence[DispatchSite], setting: Setting) -> None:
-        self.setting = setting
-        self._n = len(setting.day)
-        self._days = [setting.day_of(s) for s in sites]
-        self._sites, self._signatures = tuple(sites), [signature(s) for s in sites]
-        names = [s.site_id for s in sites]
-        self._members = [[names.index(i) for i in e.site_ids if i in names] for e in setting.exchanges]
-        self._count = 0
-        self._columns = [self._place(k, site) for k, site in enumerate(sites)]
-        self._matrix = self._assemble(sites)
-        self._highs: Any = None  # highspy has no types
-
-    def fits(self, sites: Sequence[DispatchSite]) -> bool:
-        """Whether the sites differ from those of this block in bounds and costs only.
-
-        With a bounded second objective its weights are part of the matrix: then nothing may differ.
-        """
-        if self.setting.limited is not None:
-            return all(new is old for new, old in zip(sites, self._sites, strict=True))
-        return [signature(s) for s in sites] == self._signatures
+    def __init__(
+        self, lp: Lp, site: DispatchSite, setting: Setting, hubs: list[int], classes_kw: FloatArray,
+        class_most_kw: FloatArray, *, hosting: bool, growing: bool,
+    ) -> None:  # fmt: skip
+        self.site, self.setting, self.hubs = site, setting, hubs
+        self.classes_kw, self.class_most_kw = classes_kw, class_most_kw
+        self.n, self.day = len(site.load_kw), setting.day_of(site)
+        self.first: dict[str, int] = {}
+        self.sent: dict[int, int] = {}
+        self.from_others: dict[int, int] = {}
+        self.row: dict[str, int] = {}
+        self._lp, self._hosting, self._growing = lp, hosting, growing
+        self._place()
+        self._rows()
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        rows, columns = self._matrix.shape
-        return int(rows), int(columns)
+    def days(self) -> int:
+        """Local days of the window."""
+        return int(self.day.max()) + 1
+
+    @property
+    def battery(self) -> Battery:
+        """The battery; only where there is one."""
+        if self.site.battery is None:
+            raise ValueError(f"{self.site.site_id} has no battery")
+        return self.site.battery
+
+    @property
+    def flexible_kw(self) -> FloatArray:
+        """Work that may leave each step by the site's flexible share [kW]."""
+        return self.site.flexible_share * (self.site.work_kw - self.classes_kw) * self.site.open
+
+    @property
+    def _crowded(self) -> bool:
+        return bool(self.from_others) or self._hosting
 
     # -- structure -------------------------------------------------------------------------------
-    def _take(self, count: int) -> int:
-        self._count += count
-        return self._count - count
+    def _place(self) -> None:
+        def take(*names: str) -> None:
+            self.first |= {name: self._lp.columns(self.n) for name in names}
 
-    def _place(self, k: int, site: DispatchSite) -> _Columns:
-        columns, n = _Columns({"grid": self._take(self._n)}), self._n
-        hubs = [h for h, members in enumerate(self._members) if k in members]
-        if site.flexible_share > 0 or hubs:
-            columns.start |= {"out": self._take(n), "into": self._take(n)}
-        if site.battery is not None:
-            columns.start |= {"charge": self._take(n), "discharge": self._take(n), "soc": self._take(n)}
-        for h in hubs:
-            columns.sent[h] = self._take(int(self._days[k].max()) + 1)
+        take("grid")
+        if self.site.flexible_share > 0 or self.hubs:
+            take("out", "into")
+        if self.site.battery is not None:
+            take("charge", "discharge", "soc")
+        for h in self.hubs:
+            self.sent[h] = self._lp.columns(self.days)
             if not self.setting.exchanges[h].free:
-                columns.from_others[h] = self._take(n)
-        return columns
+                self.from_others[h] = self._lp.columns(self.n)
+        if self.site.peak is not None:
+            self.first["peak"] = self._lp.columns(len(self.site.peak.price_per_kw))
 
-    def _assemble(self, sites: Sequence[DispatchSite]) -> sparse.csc_matrix:
-        at, row = _Triplets(), 0
-        for k, site in enumerate(sites):
-            row = self._site_rows(at, row, k, site)
-        for h, members in enumerate(self._members):
-            row = self._exchange_rows(at, row, h, members)
-        if self.setting.limited is not None:
-            costs = self._costs(sites, self.setting.limited)
-            used = np.flatnonzero(costs)
-            at.add(np.full(len(used), row), used, costs[used])
-            row += 1
-        entries = (np.concatenate(at.values), (np.concatenate(at.rows), np.concatenate(at.columns)))
-        return sparse.csc_matrix(entries, shape=(row, self._count))
+    def _rows(self) -> None:
+        lp, t, first = self._lp, np.arange(self.n), self.first
+        self._consuming: list[int] = []
 
-    def _site_rows(self, at: _Triplets, row: int, k: int, site: DispatchSite) -> int:
-        t, cols, h = np.arange(self._n), self._columns[k], self.setting.hours
-        start, m = cols.start, site.facility_per_work
-        battery = site.battery
-
-        def consumption(first: int, *, bought: bool = True) -> None:
+        def consuming(name: str, *, bought: bool = True) -> int:
+            self.row[name] = row = lp.rows(self.n)
+            self._consuming.append(row)
             if bought:
-                at.add(first + t, start["grid"] + t, 1.0)
-            if "out" in start:
-                at.add(first + t, start["out"] + t, m)
-                at.add(first + t, start["into"] + t, -m)
-            for hub, x in cols.from_others.items():
-                at.add(first + t, x + t, -(m + self.setting.exchanges[hub].transfer_kwh_per_kwh))
-            if battery is not None:
-                at.add(first + t, start["discharge"] + t, 1.0)
-
-        consumption(row)
-        if battery is not None:
-            at.add(row + t, start["charge"] + t, -1.0)
-            row += self._n
-            consumption(row, bought=not battery.grid_charging)
-            row += self._n
-            at.add(row + t, start["soc"] + t, 1.0)
-            at.add(row + t[1:], start["soc"] + t[:-1], -1.0)
-            at.add(row + t, start["charge"] + t, -h * battery.charge_efficiency)
-            at.add(row + t, start["discharge"] + t, h / battery.discharge_efficiency)
-        row += self._n
-        if "out" in start:
-            day = self._days[k]
-            at.add(row + day, start["out"] + t, 1.0)
-            at.add(row + day, start["into"] + t, -1.0)
-            days = np.arange(day.max() + 1)
-            for sent in cols.sent.values():
-                at.add(row + days, sent + days, -1.0)
-            row += len(days)
-        if cols.from_others:
-            for x in (start["into"], *cols.from_others.values()):
-                at.add(row + t, x + t, 1.0)
-            row += self._n
-        return row
-
-    def _exchange_rows(self, at: _Triplets, row: int, h: int, members: list[int]) -> int:
-        if not members:
+                lp.add(row + t, first["grid"] + t, 1.0)
+            if "discharge" in first:
+                lp.add(row + t, first["discharge"] + t, 1.0)
             return row
-        days, t = np.arange(self._days[members[0]].max() + 1), np.arange(self._n)
-        for k in members:
-            at.add(row + days, self._columns[k].sent[h] + days, 1.0)
-            if h in self._columns[k].from_others:
-                at.add(row + self._days[k], self._columns[k].from_others[h] + t, -1.0)
-        return row + len(days)
+
+        balance = [consuming("balance")]
+        if self._growing:
+            balance.append(consuming("produced"))
+        battery = self.site.battery
+        if battery is not None:
+            for row in balance:
+                lp.add(row + t, first["charge"] + t, -1.0)
+            consuming("served", bought=not battery.grid_charging)
+            self._level_rows()
+        m = self.site.facility_per_work
+        if "out" in first:
+            self.draws(t, first["out"] + t, -m)
+            self.draws(t, first["into"] + t, m)
+            self._day_rows()
+        for h, x in self.from_others.items():
+            self.draws(t, x + t, m + self.setting.exchanges[h].transfer_kwh_per_kwh)
+        if self._crowded:
+            self._capacity_rows()
+        if self.site.peak is not None:
+            self.row["peak"] = row = lp.rows(self.n)
+            lp.add(row + t, first["grid"] + t, 1.0)
+            lp.add(row + t, first["peak"] + self.site.peak.period, -1.0)
+
+    def _level_rows(self) -> None:
+        lp, t, first, h, b = self._lp, np.arange(self.n), self.first, self.setting.hours, self.battery
+        self.row["level"] = row = lp.rows(self.n)
+        lp.add(row + t, first["soc"] + t, 1.0)
+        lp.add(row + t[1:], first["soc"] + t[:-1], -1.0)
+        lp.add(row + t, first["charge"] + t, -h * b.charge_efficiency)
+        lp.add(row + t, first["discharge"] + t, h / b.discharge_efficiency)
+
+    def _day_rows(self) -> None:
+        lp, t, days = self._lp, np.arange(self.n), np.arange(self.days)
+        self.row["day"] = row = lp.rows(self.days)
+        lp.add(row + self.day, self.first["out"] + t, 1.0)
+        lp.add(row + self.day, self.first["into"] + t, -1.0)
+        for sent in self.sent.values():
+            lp.add(row + days, sent + days, -1.0)
+
+    def _capacity_rows(self) -> None:
+        lp, t = self._lp, np.arange(self.n)
+        self.row["capacity"] = row = lp.rows(self.n)
+        for x in self.from_others.values():
+            lp.add(row + t, x + t, 1.0)
+        if "out" in self.first:
+            lp.add(row + t, self.first["into"] + t, 1.0)
+            if self._hosting:
+                lp.add(row + t, self.first["out"] + t, -1.0)
+
+    def draws(self, steps: IntArray, columns: IntArray, kw: FloatArray | float) -> None:
+        """Let columns draw facility power in steps [kW per unit]."""
+        for row in self._consuming:
+            self._lp.add(row + steps, columns, -np.asarray(kw))
+
+    def occupies(self, steps: IntArray, columns: IntArray, kw: FloatArray | float) -> None:
+        """Let columns take IT capacity in steps [kW per unit]."""
+        self._lp.add(self.row["capacity"] + steps, columns, kw)
+
+    def produces(self, column: int, profile: FloatArray) -> None:
+        """Let a column add own production [kW per unit]."""
+        self._lp.add(self.row["produced"] + np.arange(self.n), column, profile)
 
     # -- numbers ---------------------------------------------------------------------------------
-    def _costs(self, sites: Sequence[DispatchSite], objective: Objective) -> FloatArray:
-        costs, hours, n = np.zeros(self._count), self.setting.hours, self._n
-        for cols, site in zip(self._columns, sites, strict=True):
-            costs[cols.start["grid"] :][:n] = weights(site, objective, hours)
-            if objective == "effort_kwh":
-                for name in ("out", "discharge"):
-                    if name in cols.start:
-                        costs[cols.start[name] :][:n] = hours
-            if objective == "cost":
-                paid = np.maximum(-weights(site, "cost", hours), 0.0)
-                for h, x in cols.from_others.items():
-                    exchange = self.setting.exchanges[h]
-                    # a purchase that is paid for must not make a transfer worth its energy
-                    costs[x:][:n] = (
-                        hours * exchange.transfer_price_per_kwh + paid * exchange.transfer_kwh_per_kwh
-                    )
-        return costs
-
-    def _tie_break(self) -> FloatArray:
-        costs, n = np.zeros(self._count), self._n
-        for cols in self._columns:
-            costs[cols.start["grid"] :][:n] = 0.2  # own production before a purchase that weighs nothing
+    def costs(self, vector: FloatArray, objective: Sum) -> None:
+        """Add what the site's columns contribute to a sum."""
+        n, hours, site = self.n, self.setting.hours, self.site
+        vector[self.first["grid"] :][:n] += weights(site, objective, hours)
+        moved = work_weights(site, objective, hours)
+        for name, sign in (("out", -1.0), ("into", 1.0)):
+            if name in self.first:
+                vector[self.first[name] :][:n] += sign * moved
+        if objective == "effort_kwh":
             for name in ("out", "discharge"):
-                if name in cols.start:
-                    costs[cols.start[name] :][:n] = 1.0
-            for x in cols.from_others.values():
-                costs[x:][:n] = 0.5
-        return TIE_BREAK * costs
+                if name in self.first:
+                    vector[self.first[name] :][:n] += hours
+        if objective == "consumption_kwh" and "charge" in self.first:
+            vector[self.first["charge"] :][:n] += hours
+            vector[self.first["discharge"] :][:n] -= hours
+        if objective == "cost":
+            if site.battery is not None:
+                vector[self.first["discharge"] :][:n] += hours * site.battery.cycle_cost_per_kwh
+            if site.peak is not None:
+                vector[self.first["peak"] :][: len(site.peak.price_per_kw)] += site.peak.price_per_kw
+        for h, x in self.from_others.items():
+            vector[x:][:n] += moved + self._moving(h, objective)
 
-    def _bounds(
-        self, sites: Sequence[DispatchSite], objective: Objective, at_most: float | None = None
-    ) -> _Bounds:
-        rows, columns = self._matrix.shape
-        low, high = np.zeros(columns), np.zeros(columns)
-        lower: list[FloatArray] = []
-        upper: list[FloatArray] = []
-        for k, site in enumerate(sites):
-            self._site_bounds(k, sites, low, high)
-            if site.battery is not None and "cost" in (objective, self.setting.limited):
-                # charging and delivering at once would burn energy that somebody pays to get rid of
-                paid = weights(site, "cost", 1.0) < 0
-                high[self._columns[k].start["discharge"] :][: self._n][paid] = 0.0
-            for below, above in self._row_bounds(k, site):
-                lower.append(below)
-                upper.append(above)
-        done = sum(len(part) for part in lower)
-        row_lower = np.concatenate([*lower, np.zeros(rows - done)])
-        row_upper = np.concatenate([*upper, np.zeros(rows - done)])
-        if self.setting.limited is not None:
-            row_lower[-1], row_upper[-1] = -np.inf, np.inf if at_most is None else at_most
-        return _Bounds(low, high, row_lower, row_upper)
+    def _moving(self, h: int, objective: Sum) -> FloatArray | float:
+        """Return what work that comes over an exchange adds besides its load [unit per kW]."""
+        exchange, hours = self.setting.exchanges[h], self.setting.hours
+        if objective == "cost":
+            # a purchase that is paid for must not make a transfer worth its energy
+            paid = np.maximum(-weights(self.site, "cost", hours), 0.0)
+            return hours * exchange.transfer_price_per_kwh + paid * exchange.transfer_kwh_per_kwh
+        if objective in ("load_kwh", "consumption_kwh"):
+            return hours * exchange.transfer_kwh_per_kwh
+        return 0.0
 
-    def _row_bounds(self, k: int, site: DispatchSite) -> list[tuple[FloatArray, FloatArray]]:
-        n, cols = self._n, self._columns[k]
-        none = np.full(n, -np.inf)
-        parts = [(site.load_kw - site.own_kw, site.load_kw)]
-        if site.battery is not None:
-            parts.append((none, site.load_kw))
-            state = np.zeros(n)
-            state[0] = self.setting.start_kwh(site)
-            parts.append((state, state))
-        if "out" in cols.start:
-            zero = np.zeros(int(self._days[k].max()) + 1)
-            parts.append((zero, zero))
-        if cols.from_others:
-            parts.append((none, _room(site)))
-        return parts
+    def constant(self, objective: Sum) -> float:
+        """Return what the site adds to a sum whatever is planned."""
+        site, hours = self.site, self.setting.hours
+        if objective == "water_m3" and site.water_m3 is not None:
+            return float(site.water_m3.sum() - work_weights(site, "water_m3", hours) @ self.classes_kw)
+        if objective in ("load_kwh", "consumption_kwh"):
+            return hours * float((site.load_kw - site.facility_per_work * self.classes_kw).sum())
+        return 0.0
 
-    def _site_bounds(self, k: int, sites: Sequence[DispatchSite], low: FloatArray, high: FloatArray) -> None:
-        site, cols, n, open_ = sites[k], self._columns[k], self._n, sites[k].open
-        most = site.load_kw.copy()  # finite bounds everywhere make the dual bound finite
-        if "out" in cols.start:
-            room, of_day = _room(site), self._flexible_of_day(k, sites)
-            arriving = np.where(open_, np.minimum(room, of_day[self._days[k]]), 0.0)
-            leaving = site.flexible_share * site.work_kw * open_
-            low[cols.start["out"] :][:n] = np.minimum(
-                leaving, np.maximum(site.work_kw - site.it_capacity_kw, 0)
-            )
-            high[cols.start["out"] :][:n] = leaving
-            high[cols.start["into"] :][:n] = arriving
-            most += site.facility_per_work * arriving
-            for h, sent in cols.sent.items():
-                exchange, days = self.setting.exchanges[h], len(of_day)
-                high[sent:][:days] = of_day
-                low[sent:][:days] = -of_day if exchange.free else 0.0
-                if h in cols.from_others:
-                    high[cols.from_others[h] :][:n] = arriving
-                    most += (site.facility_per_work + exchange.transfer_kwh_per_kwh) * arriving
-        if site.battery is not None:
-            b, start = site.battery, self.setting.start_kwh(site)
-            high[cols.start["charge"] :][:n] = b.power_kw * open_
-            high[cols.start["discharge"] :][:n] = (
-                np.minimum(b.power_kw, most) * open_
-            )  # never more than is used
-            low[cols.start["soc"] :][:n] = b.reserve_kwh
-            high[cols.start["soc"] :][:n] = b.energy_kwh
-            if self.setting.battery_end == "as-started":
-                low[cols.start["soc"] + n - 1] = start
-            most += b.power_kw
-        high[cols.start["grid"] :][:n] = most
+    def tie_break(self, vector: FloatArray) -> None:
+        """Add the weights that choose among equal optima."""
+        vector[self.first["grid"] :][: self.n] += 0.2  # own production before a purchase that weighs nothing
+        for name in ("out", "discharge"):
+            if name in self.first:
+                vector[self.first[name] :][: self.n] += 1.0
+        for x in self.from_others.values():
+            vector[x:][: self.n] += 0.5
 
-    def _flexible_of_day(self, k: int, sites: Sequence[DispatchSite]) -> FloatArray:
-        """Return the work of each day that may reach the site [kW summed over steps]."""
-        partners = {k, *(j for members in self._members if k in members for j in members)}
-        total = np.zeros(int(self._days[k].max()) + 1)
-        for j in partners:
-            leaving = sites[j].flexible_share * sites[j].work_kw * sites[j].open
-            total += np.bincount(self._days[j], leaving, minlength=len(total))[: len(total)]
-        return total
+    def bounds(self, at: Bounds, of_day: FloatArray, extra_kw: FloatArray, *, money: bool) -> None:
+        """Set the bounds of the site's columns and rows.
 
-    # -- solving ---------------------------------------------------------------------------------
-    def solve(
-        self, sites: Sequence[DispatchSite], objective: Objective, at_most: float | None = None
-    ) -> Raw | None:
-        """Solve, warm where this block was solved before; None: infeasible.
-
-        Raises
-        ------
-        features.errors.PlanError
-            ``E-DISPATCH-SOLVER``: HiGHS ended in another way than optimal or infeasible.
+        Parameters
+        ----------
+        at : Bounds
+        of_day : numpy.ndarray, shape (days,)
+            Flexible work of each day that may reach the site [kW summed over steps].
+        extra_kw : numpy.ndarray, shape (n,)
+            Most that options may add to what the battery takes in [kW].
+        money : bool
+            Whether cost is minimised or bounded.
         """
-        bounds, costs = self._bounds(sites, objective, at_most), self._costs(sites, objective)
-        scale = float(np.abs(costs).max()) or 1.0
-        highs = self._pass(bounds, costs / scale + self._tie_break())
-        highs.run()
-        status = highs.getModelStatus()
-        if status == INFEASIBLE:
-            return None
-        if status != OPTIMAL:
-            raise PlanError(
-                "E-DISPATCH-SOLVER",
-                say("the solver ended with {status}", status=highs.modelStatusToString(status)),
-                ", ".join(s.site_id for s in sites), say("report it with the portfolio's files"),
-            )  # fmt: skip
-        solution = highs.getSolution()
-        x = np.clip(np.asarray(solution.col_value), bounds.lower, bounds.upper)
-        bound = _dual_bound(self._matrix, costs, scale * np.asarray(solution.row_dual), bounds)
-        iterations = int(highs.getInfo().simplex_iteration_count)
-        return Raw(tuple(self._read(c, x) for c in self._columns), float(costs @ x), bound, iterations)
+        site, n = self.site, self.n
+        most = self._work_bounds(at, of_day)
+        if site.battery is not None:
+            self._battery_bounds(at, most, extra_kw, money=money)
+            most += site.battery.power_kw + extra_kw
+        if site.grid_max_kw is not None:
+            most = np.minimum(most, site.grid_max_kw)
+        at.columns(self.first["grid"], 0.0, most, n)
+        fixed = site.load_kw - site.facility_per_work * self.classes_kw
+        at.rows(self.row["balance"], -np.inf if self._growing else fixed - site.own_kw, fixed, n)
+        if self._growing:
+            at.rows(self.row["produced"], fixed - site.own_kw, np.inf, n)
+        if site.battery is not None:
+            at.rows(self.row["served"], -np.inf, fixed, n)
+        if "out" in self.first:
+            at.rows(self.row["day"], 0.0, 0.0, self.days)
+        if self._crowded:
+            free = site.it_capacity_kw - site.work_kw + self.classes_kw
+            leaving = self.flexible_kw if self._hosting else 0.0
+            at.rows(self.row["capacity"], -np.inf, np.where(site.open, np.maximum(free, -leaving), 0.0), n)
+        if site.peak is not None:
+            at.rows(self.row["peak"], -np.inf, 0.0, n)
+            at.columns(self.first["peak"], 0.0, float(most.max()), len(site.peak.price_per_kw))
 
-    def _pass(self, bounds: _Bounds, costs: FloatArray) -> Any:
-        rows, columns = self.shape
-        if self._highs is None:
-            self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
-            self._highs.setOptionValue("output_flag", False)
-            self._highs.setOptionValue("threads", 1)
-            lp = highspy.HighsLp()
-            lp.num_col_, lp.num_row_ = columns, rows
-            lp.col_cost_, lp.col_lower_, lp.col_upper_ = costs, bounds.lower, bounds.upper
-            lp.row_lower_, lp.row_upper_ = bounds.row_lower, bounds.row_upper
-            lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-            lp.a_matrix_.start_ = self._matrix.indptr.astype(np.int32)
-            lp.a_matrix_.index_ = self._matrix.indices.astype(np.int32)
-            lp.a_matrix_.value_ = self._matrix.data
-            self._highs.passModel(lp)
-        else:
-            every = np.arange(max(rows, columns), dtype=np.int32)
-            self._highs.changeColsCost(columns, every[:columns], costs)
-            self._highs.changeColsBounds(columns, every[:columns], bounds.lower, bounds.upper)
-            self._highs.changeRowsBounds(rows, every[:rows], bounds.row_lower, bounds.row_upper)
-        return self._highs
+    def _work_bounds(self, at: Bounds, of_day: FloatArray) -> FloatArray:
+        """Set the bounds of flexible work; return the most that the load may be [kW]."""
+        site, n, open_ = self.site, self.n, self.site.open
+        most = site.load_kw.copy()  # finite bounds everywhere make the dual bound finite
+        rate = max((self.setting.exchanges[h].transfer_kwh_per_kwh for h in self.hubs), default=0.0)
+        dearest = max([rate, *(p.transfer_kwh_per_kwh for c in self.setting.classes for p in c.places)])
+        most += (site.facility_per_work + dearest) * self.class_most_kw
+        if "out" not in self.first:
+            return most
+        leaving = self.flexible_kw
+        arriving = np.where(open_, np.minimum(room(site, self.classes_kw), of_day[self.day]), 0.0)
+        stuck = np.minimum(leaving, np.maximum(site.work_kw - site.it_capacity_kw, 0))
+        at.columns(self.first["out"], 0.0 if self._hosting else stuck, leaving, n)
+        at.columns(self.first["into"], 0.0, arriving, n)
+        most += site.facility_per_work * arriving
+        for h, sent in self.sent.items():
+            exchange = self.setting.exchanges[h]
+            at.columns(sent, -of_day if exchange.free else 0.0, of_day, self.days)
+            if h in self.from_others:
+                at.columns(self.from_others[h], 0.0, arriving, n)
+                most += (site.facility_per_work + exchange.transfer_kwh_per_kwh) * arriving
+        return most
 
-    def _read(self, cols: _Columns, x: FloatArray) -> dict[str, FloatArray]:
-        starts = cols.start | {f"exchange{h}": first for h, first in cols.from_others.items()}
-        return {name: x[first:][: self._n] for name, first in starts.items()}
+    def _battery_bounds(self, at: Bounds, most: FloatArray, extra_kw: FloatArray, *, money: bool) -> None:
+        site, b, n, start = self.site, self.battery, self.n, self.setting.start_kwh(self.site)
+        power = (b.power_kw + extra_kw) * site.open
+        delivering = np.minimum(power, most)  # never more than is used
+        if money:
+            # charging and delivering at once would burn energy that somebody pays to get rid of
+            delivering = np.where(weights(site, "cost", 1.0) < 0, 0.0, delivering)
+        at.columns(self.first["charge"], 0.0, power, n)
+        at.columns(self.first["discharge"], 0.0, delivering, n)
+        at.columns(self.first["soc"], site.reserve_kwh(self.setting.hours), b.energy_kwh, n)
+        if self.setting.battery_end == "as-started":
+            at.lower[self.first["soc"] + n - 1] = max(start, at.lower[self.first["soc"] + n - 1])
+        state = np.zeros(n)
+        state[0] = start
+        at.rows(self.row["level"], state, state, n)
 
-
-def _room(site: DispatchSite) -> FloatArray:
-    """Return how much more work fits into each step [kW]."""
-    return np.maximum(site.it_capacity_kw - site.work_kw, 0.0)
-
-
-def _dual_bound(matrix: sparse.csc_matrix, costs: FloatArray, duals: FloatArray, at: _Bounds) -> float:
-    """Return a lower bound of the least ``costs @ x``: any row multipliers give one (weak duality)."""
-    free = np.where(duals > 0, at.row_lower, at.row_upper)
-    y = np.where(np.isfinite(free), duals, 0.0)
-    reduced = costs - matrix.T @ y
-    rows = np.where(y == 0, 0.0, y * np.where(np.isfinite(free), free, 0.0))
-    columns = reduced * np.where(reduced > 0, at.lower, at.upper)
-    return float(rows.sum() + columns.sum())
+    def read(self, x: FloatArray) -> dict[str, FloatArray]:
+        """Return the site's columns by name; work over exchange h as ``exchange{h}``."""
+        named = {k: v for k, v in self.first.items() if k != "peak"}
+        named |= {f"exchange{h}": first for h, first in self.from_others.items()}
+        return {name: x[first : first + self.n] for name, first in named.items()}

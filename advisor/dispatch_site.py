@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Literal
 
@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.assets import Battery
+from advisor.dispatch_options import Option
 from advisor.plan import SolverReport
+from advisor.work import WorkClass
 from features.errors import UsageError
 from features.frame import FloatArray
 from features.message import say
@@ -18,9 +20,40 @@ from features.message import say
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-Objective = Literal["non_green_kwh", "grid_kwh", "cost", "effort_kwh"]
+Objective = Literal["non_green_kwh", "grid_kwh", "cost", "carbon_kg", "water_m3", "effort_kwh"]
 """What may be minimised or bounded; ``effort_kwh`` is IT work moved plus energy that batteries deliver."""
+Measure = Literal[
+    "non_green_kwh", "grid_kwh", "cost", "carbon_kg", "water_m3", "cfe", "coverage", "green_share"
+]
+"""What a target may bound: sums at most, shares at least."""
+SHARES = ("cfe", "coverage", "green_share")
 BatteryEnd = Literal["as-started", "free"]
+
+
+@dataclass(frozen=True)
+class PeakCharge:
+    """Price of the highest purchase of each billing period.
+
+    ``period`` (n,) running number of each step's billing period; ``price_per_kw`` (periods,) within the
+    window [currency/kW].
+    """
+
+    period: IntArray
+    price_per_kw: FloatArray
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound that a plan must keep: sums at most, shares (``cfe``, ``coverage``, ``green_share``) at least.
+
+    ``site_ids``: the sites that it counts together; None: all of them. ``green_share`` counts own and
+    contracted production used and guarantees of origin over consumption; the grid's own mix counts nothing.
+    """
+
+    measure: Measure
+    bound: float
+    site_ids: tuple[str, ...] | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +86,13 @@ class DispatchSite:
         The site's own local day of every step; None: the day given for all.
     frozen : numpy.ndarray of bool or None, shape (n,)
         Steps in which nothing may be moved or stored (for example because the load was not measured).
+    grid_max_kw : numpy.ndarray or None, shape (n,)
+        Most that may be purchased in each step [kW]: connection, or what a demand response asks; None:
+        not bounded.
+    peak : PeakCharge or None
+    water_m3, water_m3_per_kwh : numpy.ndarray or None, shape (n,)
+        Water of each step before anything is moved [m3], and per kWh of moved IT work [m3/kWh]; None:
+        unknown.
 
     Raises
     ------
@@ -73,12 +113,17 @@ class DispatchSite:
     carbon_g_per_kwh: FloatArray | None = None
     day: IntArray | None = None
     frozen: BoolArray | None = None
+    grid_max_kw: FloatArray | None = None
+    peak: PeakCharge | None = None
+    water_m3: FloatArray | None = None
+    water_m3_per_kwh: FloatArray | None = None
 
     def __post_init__(self) -> None:
         bounds = {
             "load_kw": (0.0, inf), "own_kw": (0.0, inf), "grid_non_green": (0.0, 1.0), "it_kw": (0.0, inf),
             "marginal": (0.0, inf), "price_per_kwh": (-inf, inf), "carbon_g_per_kwh": (0.0, inf),
-            "day": (-inf, inf), "frozen": (0, 1),
+            "day": (-inf, inf), "frozen": (0, 1), "grid_max_kw": (0.0, inf), "water_m3": (0.0, inf),
+            "water_m3_per_kwh": (0.0, inf),
         }  # fmt: skip
         for name, (lower, upper) in bounds.items():
             values = getattr(self, name)
@@ -90,6 +135,10 @@ class DispatchSite:
             if wrong.any():
                 at = int(np.flatnonzero(wrong)[0])
                 self._refuse(f"{name} is {values[at]} in step {at}; it must lie in {lower:g} to {upper:g}")
+        if (self.water_m3 is None) != (self.water_m3_per_kwh is None):
+            self._refuse("water_m3 and water_m3_per_kwh belong together")
+        if self.peak is not None and np.shape(self.peak.period) != np.shape(self.load_kw):
+            self._refuse("the billing periods have another length")
         if not 0.0 <= self.flexible_share <= 1.0 or not self.it_capacity_kw > 0.0:
             self._refuse(f"flexible_share {self.flexible_share}, it_capacity_kw {self.it_capacity_kw}")
 
@@ -105,6 +154,22 @@ class DispatchSite:
     def facility_per_work(self) -> FloatArray:
         """Facility kWh per moved kWh of work [1]."""
         return np.ones_like(self.load_kw) if self.marginal is None else self.marginal
+
+    def reserve_kwh(self, hours: float) -> FloatArray:
+        """Return what the battery must still hold at the end of each step [kWh].
+
+        The declared reserve, or what the load of the following ``reserve_hours`` takes out of it.
+        """
+        n = len(self.load_kw)
+        if self.battery is None or self.battery.reserve_hours == 0.0:
+            return np.full(n, 0.0 if self.battery is None else self.battery.reserve_kwh)
+        ahead = self.battery.reserve_hours / hours
+        after = np.full(int(ahead) + 2, self.load_kw[-1])  # beyond the window as in its last step
+        total = np.concatenate([[0.0], np.cumsum(np.concatenate([self.load_kw, after]))])
+        at = np.arange(1, n + 1)
+        needed = np.interp(at + ahead, np.arange(len(total)), total) - total[at]
+        taken = needed * hours / self.battery.discharge_efficiency
+        return np.asarray(np.maximum(taken, self.battery.reserve_kwh))
 
     @property
     def open(self) -> BoolArray:
@@ -135,7 +200,8 @@ class Setting:
     """What all sites of a model share.
 
     ``day`` shape (n,), ``hours`` [h] per step, ``battery_start`` share of the range between reserve and
-    capacity [1], ``limited`` a second objective that solves may bound.
+    capacity [1], ``limited`` a second objective that solves may bound, ``classes`` work told job by job,
+    ``options`` what may be bought besides, ``targets`` what must be kept.
     """
 
     day: IntArray
@@ -144,6 +210,9 @@ class Setting:
     battery_start: float = 0.5
     battery_end: BatteryEnd = "as-started"
     limited: Objective | None = None
+    classes: tuple[WorkClass, ...] = ()
+    options: tuple[Option, ...] = ()
+    targets: tuple[Target, ...] = ()
 
     def day_of(self, site: DispatchSite) -> IntArray:
         """Return the running number of each step's day at the site."""
@@ -153,7 +222,7 @@ class Setting:
         """Return the battery's level before the first step [kWh]."""
         if site.battery is None:
             return 0.0
-        low, high = site.battery.reserve_kwh, site.battery.energy_kwh
+        low, high = float(site.reserve_kwh(self.hours)[0]), site.battery.energy_kwh
         return low + self.battery_start * (high - low)
 
 
@@ -164,8 +233,9 @@ class DispatchTotals:
     ``load_kwh`` is what the site used without its battery's losses, ``grid_kwh`` what was bought,
     ``non_green_kwh`` its non-green part, ``own_used_kwh`` own production used or stored, ``spilled_kwh``
     own production not used, ``moved_kwh`` IT work that left its step, ``delivered_kwh`` what batteries
-    delivered [kWh]; ``cost`` [currency]; ``carbon_kg`` [kg CO2e, attributional]; ``coverage`` = 1 - grid /
-    load and ``cfe`` = 1 - non-green / load [1].
+    delivered [kWh]; ``cost`` [currency] of purchases, peaks, transfers and battery wear; ``carbon_kg``
+    [kg CO2e, attributional]; ``water_m3`` [m3]; ``coverage`` = 1 - grid / load and ``cfe`` = 1 - non-green /
+    load [1].
     """
 
     load_kwh: float
@@ -177,6 +247,7 @@ class DispatchTotals:
     delivered_kwh: float
     cost: float | None
     carbon_kg: float | None
+    water_m3: float | None = None
 
     @property
     def coverage(self) -> float | None:
@@ -205,7 +276,7 @@ def added(parts: list[DispatchTotals]) -> DispatchTotals:
     for f in fields(DispatchTotals):
         values = [getattr(p, f.name) for p in parts]
         sums[f.name] = None if any(v is None for v in values) else float(np.sum(values))
-    return DispatchTotals(**sums)  # type: ignore[arg-type]  # only cost and carbon can be None
+    return DispatchTotals(**sums)  # type: ignore[arg-type]  # only cost, carbon and water can be None
 
 
 @dataclass(frozen=True)
@@ -213,8 +284,9 @@ class SiteDispatch:
     """One site's plan; every array has the shape (n,).
 
     ``load_kw`` [kW] facility power after moving; ``work_kw`` [kW] IT work done in the step; ``out_kw`` and
-    ``in_kw`` [kW] work that left and that arrived (``from_others_kw`` [kW] of it charged as coming from
-    another site, which takes ``transfer_kw`` [kW]); ``grid_kw``, ``charge_kw``, ``discharge_kw``,
+    ``in_kw`` [kW] flexible work that left and that arrived (``from_others_kw`` [kW] of it charged as coming
+    from another site); ``class_kw`` [kW] work of classes done here; ``transfer_kw`` [kW] what moving between
+    sites takes; ``grid_kw``, ``charge_kw``, ``discharge_kw``,
     ``own_used_kw``, ``spilled_kw`` [kW]; ``soc_kwh`` [kWh] at the end of the step.
     """
 
@@ -224,6 +296,7 @@ class SiteDispatch:
     out_kw: FloatArray
     in_kw: FloatArray
     from_others_kw: FloatArray
+    class_kw: FloatArray
     transfer_kw: FloatArray
     grid_kw: FloatArray
     charge_kw: FloatArray
@@ -246,11 +319,20 @@ class Dispatch:
         Of all sites together.
     report : SolverReport
         The gap [1] counts from a bound recomputed from the solver's dual values, tie-break included.
+    work : dict
+        Name of a class of work -> site id -> power begun in each step, shape (n,) [kW]; done in it, where a
+        job may pause or lasts one step.
+    sizes : dict
+        Name of an option -> amount bought [its unit]. The sites are planned with it standing
+        (`advisor.dispatch_read.built`); what it costs is ``invested`` [currency], beside ``totals.cost``.
     """
 
     sites: dict[str, SiteDispatch]
     totals: DispatchTotals
     report: SolverReport
+    work: dict[str, dict[str, FloatArray]] = field(default_factory=dict)
+    sizes: dict[str, float] = field(default_factory=dict)
+    invested: float = 0.0
 
     def to_dict(self) -> dict[str, object]:
         """Return totals and report, without the hourly arrays."""

@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from advisor.dispatch import DispatchModel, DispatchSite, dispatch
-from advisor.dispatch_lp import Block
+from advisor.dispatch_block import Block
 from tests.dispatch_cases import battery
 
 RUNS = 3
@@ -43,8 +43,8 @@ def test_one_site_year_beside_the_solver_alone_and_scipy() -> None:
     model = DispatchModel([site], day, 1.0)
     plan = model.solve()
     block = Block([site], model.setting)
-    matrix, costs = block._matrix, block._costs([site], "non_green_kwh")
-    at = block._bounds([site], "non_green_kwh")
+    at = block._bounds([site], "non_green_kwh", None)
+    matrix, costs = block._lp.matrix, block._costs("non_green_kwh")
     scaled = costs / np.abs(costs).max() + block._tie_break()
     equal = at.row_lower == at.row_upper
     over, under = ~equal & np.isfinite(at.row_upper), ~equal & np.isfinite(at.row_lower)
@@ -63,7 +63,7 @@ def test_one_site_year_beside_the_solver_alone_and_scipy() -> None:
     for _ in range(RUNS):
         ours.append(seconds(lambda: dispatch([site], day, 1.0)))
         fresh = Block([site], model.setting)
-        highs = fresh._pass(at, scaled)
+        highs = fresh._lp._pass(scaled, at, np.zeros(0, dtype=np.int64))
         solver.append(seconds(highs.run))
         scipy_s.append(seconds(scipy_alone))
     beside_solver = median(o / s for o, s in zip(ours, solver, strict=True))
