@@ -17,6 +17,7 @@ import numpy as np
 from advisor.assets import Battery
 from advisor.dispatch_block import Block, Raw
 from advisor.dispatch_check import check_capacity, check_exchanges, check_input, check_setting
+from advisor.dispatch_explain import explain
 from advisor.dispatch_lp import TIE_BREAK
 from advisor.dispatch_options import Option
 from advisor.dispatch_read import Classes, as_it_is, built, direct, is_free, site_plan
@@ -270,25 +271,8 @@ class DispatchModel:
             block = self._blocks[group] = Block(sites, self._setting)
         raw = block.solve(sites, objective, at_most)
         if raw is None:
-            raise self._infeasible(block, sites, at_most)
+            raise explain(block, sites, self._setting, at_most)
         return raw, block.shape[1]
-
-    def _infeasible(self, block: Block, sites: list[DispatchSite], at_most: float | None) -> PlanError:
-        limited = self._setting.limited
-        least = None if limited is None or at_most is None else block.solve(sites, limited)
-        if least is not None:
-            return PlanError(
-                "E-DISPATCH-AT-MOST",
-                say("{name} cannot be kept at most {bound:g}", name=limited, bound=at_most),
-                ", ".join(s.site_id for s in sites),
-                say("the least that can be reached is {least:g}", least=least.value),
-            )  # fmt: skip
-        crowded = [s for s in sites if (s.work_kw > s.it_capacity_kw).any()]
-        names = ", ".join(s.site_id for s in crowded or sites)
-        return PlanError(
-            "E-DISPATCH-CAPACITY", say("the day's work does not fit into it_capacity_kw"), names,
-            say("declare the true capacity, or let work move to a site with room"),
-        )  # fmt: skip
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +26,22 @@ class Raw:
     iterations: int
     work: dict[str, dict[str, FloatArray]] = field(default_factory=dict)
     sizes: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """By how much limits give in each step [kW]: ``connection`` and ``capacity`` by site, ``deadline`` by class.
+
+    Only what gives at all is named.
+    """
+
+    connection: dict[str, FloatArray]
+    capacity: dict[str, FloatArray]
+    deadline: dict[str, FloatArray]
+
+
+def _beyond(found: dict[str, FloatArray], tiny: float) -> dict[str, FloatArray]:
+    return {name: np.where(kw > tiny, kw, 0.0) for name, kw in found.items() if (kw > tiny).any()}
 
 
 class Block:
@@ -244,6 +260,51 @@ class Block:
         place = ", ".join(s.site_id for s in sites)
         found = self._lp.solve(self._costs(objective), bounds, self._tie_break(), self._whole, place)
         return None if found is None else self._read(found, self._constant(objective))
+
+    def least(self, sites: Sequence[DispatchSite], k: int, at_most: float | None) -> Raw | None:
+        """Minimise the sum behind the k-th target, which is not asked to hold; the other limits are.
+
+        Returns
+        -------
+        Raw or None
+            ``value`` is the sum: less than 0 beyond a share; None: the other limits cannot be kept.
+        """
+        target = self.targets[k]
+        bounds, place = self._bounds(sites, "grid_kwh", at_most), ", ".join(s.site_id for s in sites)
+        offset = self._target_bound(replace(target, bound=0.0)) if target.measure not in SHARES else 0.0
+        bounds.row_upper[self._target_row[k]] = np.inf
+        found = self._lp.solve(self._target_sum(target), bounds, self._tie_break(), self._whole, place)
+        return None if found is None else self._read(found, -offset)
+
+    def relaxed(self, sites: Sequence[DispatchSite], at_most: float | None) -> Broken:
+        """Return what breaks when connections, capacities and deadlines give as little as possible."""
+        bounds = self._bounds(sites, "grid_kwh", at_most)
+        rows, columns = self._lp.shape
+        row, lower, upper = np.full(rows, -1.0), np.full(columns, -1.0), np.full(columns, -1.0)
+        limited = [p for p in self._parts if p.site.grid_max_kw is not None]
+        for part in limited:
+            upper[part.first["grid"] :][: part.n] = 1.0
+        for part in (p for p in self._parts if "capacity" in p.row):
+            row[part.row["capacity"] :][: part.n] = 1.0
+        for work in self._work:
+            lower[work.begun :][: work.steps] = 1.0
+        x = self._lp.relaxed(bounds, row, lower, upper)
+        if x is None:
+            return Broken({}, {}, {})
+        over = self._lp.matrix @ x - bounds.row_upper
+        tiny = 1e-6 * max(float(s.load_kw.max()) for s in sites)
+        return Broken(
+            _beyond({p.site.site_id: (x - bounds.upper)[p.first["grid"] :][: p.n] for p in limited}, tiny),
+            _beyond(
+                {
+                    p.site.site_id: over[p.row["capacity"] :][: p.n]
+                    for p in self._parts
+                    if "capacity" in p.row
+                },
+                tiny,
+            ),
+            _beyond({w.work.name: (bounds.lower - x)[w.begun :][: w.steps] for w in self._work}, tiny),
+        )
 
     def _read(self, found: Solved, constant: float) -> Raw:
         work = {w.work.name: w.read(found.x) for w in self._work}

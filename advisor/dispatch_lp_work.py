@@ -34,17 +34,17 @@ class WorkPart:
 
     def __init__(self, lp: Lp, work: WorkClass, parts: Mapping[str, SitePart]) -> None:
         self.work, self._parts = work, {name: parts[name] for name in work.site_ids}
-        self._n = n = len(work.arrival_kw)
+        self.steps = n = len(work.arrival_kw)
         self._unit = work.job_kw or 1.0
         self._place_of = {work.home: Place(work.home), **{p.site_id: p for p in work.places}}
         self.first = {"kept": lp.columns(n)}
         if work.wait_steps:
             self.first["late"] = lp.columns(n)
         self.first |= {p.site_id: lp.columns(n) for p in work.places}
-        self._begun, t = lp.columns(n), np.arange(n)
+        self.begun, t = lp.columns(n), np.arange(n)
         self._row = row = lp.rows(n)
-        lp.add(row + t, self._begun + t, 1.0)
-        lp.add(row + t[1:], self._begun + t[:-1], -1.0)
+        lp.add(row + t, self.begun + t, 1.0)
+        lp.add(row + t[1:], self.begun + t[:-1], -1.0)
         for name, column in self.first.items():
             lp.add(row + t, column + t, -self._unit)
             self._run(name, column)
@@ -54,10 +54,10 @@ class WorkPart:
         """Columns that count whole jobs."""
         if self.work.job_kw is None:
             return np.zeros(0, dtype=np.int64)
-        return np.concatenate([np.arange(c, c + self._n) for c in self.first.values()])
+        return np.concatenate([np.arange(c, c + self.steps) for c in self.first.values()])
 
     @property
-    def _steps(self) -> int:
+    def _run_steps(self) -> int:
         return self.work.run_steps if self.work.in_one_piece else 1
 
     def _site_of(self, name: str) -> str:
@@ -66,10 +66,10 @@ class WorkPart:
     def _run(self, name: str, column: int) -> None:
         part = self._parts[self._site_of(name)]
         rate = part.site.facility_per_work + self._place_of[self._site_of(name)].transfer_kwh_per_kwh
-        t = np.arange(self._n)
-        for k in range(self._steps):
-            part.draws(t[k:], column + t[: self._n - k], self._unit * rate[k:])
-            part.occupies(t[k:], column + t[: self._n - k], self._unit)
+        t = np.arange(self.steps)
+        for k in range(self._run_steps):
+            part.draws(t[k:], column + t[: self.steps - k], self._unit * rate[k:])
+            part.occupies(t[k:], column + t[: self.steps - k], self._unit)
 
     # -- numbers ---------------------------------------------------------------------------------
     def costs(self, vector: FloatArray, objective: Sum, names: frozenset[str] | None) -> None:
@@ -80,8 +80,8 @@ class WorkPart:
                 continue
             per_kw = self._per_kw(self._site_of(name), objective, hours)
             if objective == "effort_kwh" and name == "kept":
-                per_kw = np.full(self._n, -hours)
-            vector[column:][: self._n] += self._unit * self._over_run(per_kw)
+                per_kw = np.full(self.steps, -hours)
+            vector[column:][: self.steps] += self._unit * self._over_run(per_kw)
 
     def _per_kw(self, site_id: str, objective: Sum, hours: float) -> FloatArray:
         part, place = self._parts[site_id], self._place_of[site_id]
@@ -96,7 +96,7 @@ class WorkPart:
 
     def _over_run(self, per_kw: FloatArray) -> FloatArray:
         """Return the sum over the steps that a job begun in each step runs."""
-        return running(per_kw[::-1], self._steps)[::-1]
+        return running(per_kw[::-1], self._run_steps)[::-1]
 
     def constant(self, objective: Sum, names: frozenset[str] | None) -> float:
         """Return what is added to a sum whatever is planned."""
@@ -108,8 +108,8 @@ class WorkPart:
     def tie_break(self, vector: FloatArray) -> None:
         """Add the weights that choose among equal optima: at home, on arrival, else soon."""
         for name, column in self.first.items():
-            vector[column:][: self._n] += self._unit * self._steps * (0.0 if name == "kept" else 1.0)
-        vector[self._begun :][: self._n] -= 0.01
+            vector[column:][: self.steps] += self._unit * self._run_steps * (0.0 if name == "kept" else 1.0)
+        vector[self.begun :][: self.steps] -= 0.01
 
     def bounds(self, at: Bounds) -> None:
         """Set the bounds of the class's columns and rows."""
@@ -118,16 +118,16 @@ class WorkPart:
         for name, column in self.first.items():
             site = self._parts[self._site_of(name)].site
             most = np.where(
-                _open(site, self._steps), np.minimum(live, soonest) if name == "kept" else live, 0.0
+                _open(site, self._run_steps), np.minimum(live, soonest) if name == "kept" else live, 0.0
             )
-            at.columns(column, 0.0, most / self._unit, self._n)
+            at.columns(column, 0.0, most / self._unit, self.steps)
         latest, earliest = self.work.begun()
-        at.columns(self._begun, latest, earliest, self._n)
-        at.rows(self._row, 0.0, 0.0, self._n)
+        at.columns(self.begun, latest, earliest, self.steps)
+        at.rows(self._row, 0.0, 0.0, self.steps)
 
     def read(self, x: FloatArray) -> dict[str, FloatArray]:
         """Return the power done or begun in each step, by site [kW]; ``kept`` is the part on arrival."""
-        done = {name: self._unit * x[c : c + self._n] for name, c in self.first.items()}
+        done = {name: self._unit * x[c : c + self.steps] for name, c in self.first.items()}
         home = done["kept"] + done.pop("late", 0.0)
         return {self.work.home: home, **{p.site_id: done[p.site_id] for p in self.work.places}}
 

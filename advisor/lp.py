@@ -146,25 +146,29 @@ class Lp:
             bound = dual_bound(self.matrix, costs, scale * np.asarray(solution.row_dual), bounds)
         return Solved(x, float(costs @ x), bound, max(int(highs.getInfo().simplex_iteration_count), 0))
 
-    def relaxed(self, bounds: Bounds, penalties: FloatArray) -> FloatArray | None:
-        """Return the columns that break rows as cheaply as possible.
+    def relaxed(
+        self, bounds: Bounds, rows: FloatArray, lower: FloatArray, upper: FloatArray
+    ) -> FloatArray | None:
+        """Return the columns that break bounds as cheaply as possible.
 
         Parameters
         ----------
         bounds : Bounds
-        penalties : numpy.ndarray, shape (rows,)
-            What a unit beyond each row's bound costs; negative: the row must hold.
+        rows, lower, upper : numpy.ndarray
+            What a unit beyond each bound of a row, below and above each bound of a column costs; negative:
+            it must hold.
 
         Returns
         -------
         numpy.ndarray or None, shape (columns,)
-            None: no relaxation of these rows is enough.
+            None: no relaxation of these bounds is enough.
         """
         highs = self._pass(np.zeros(self._columns), bounds, np.zeros(0, dtype=np.int64))
-        highs.feasibilityRelaxation(-1.0, -1.0, -1.0, None, None, penalties)
-        if highs.getModelStatus() != OPTIMAL:
-            return None
-        return np.asarray(highs.getSolution().col_value, dtype=np.float64)
+        highs.feasibilityRelaxation(-1.0, -1.0, -1.0, lower, upper, rows)
+        found = highs.getSolution()
+        x = np.asarray(found.col_value, dtype=np.float64) if found.value_valid else None
+        self._highs = None  # the relaxation stays in the solver's model
+        return x
 
     # -- inside ----------------------------------------------------------------------------------
     def _run(self, place: str) -> bool:
