@@ -37,7 +37,7 @@ from advisor.dispatch_site import (
 from advisor.lp import VERSION
 from advisor.plan import SolverReport
 from advisor.work import WorkClass
-from features.errors import PlanError, UsageError
+from features.errors import UsageError
 from features.frame import FloatArray
 from features.message import say
 

@@ -30,7 +30,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class Broken:
-    """By how much limits give in each step [kW]: ``connection`` and ``capacity`` by site, ``deadline`` by class.
+    """By how much limits give in each step [kW]: ``connection``, ``capacity`` by site, ``deadline`` by class.
 
     Only what gives at all is named.
     """

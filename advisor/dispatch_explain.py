@@ -126,7 +126,7 @@ def _when(short_kwh: FloatArray, setting: Setting) -> Message:
     since = np.arange(len(days)) - np.searchsorted(days, days)
     first = int((days == 0).sum())
     clock = np.where(days == 0, since + max(steps - first, 0), since) % steps
-    of_hour = np.bincount(clock, np.maximum(short_kwh, 0.0), minlength=steps)
+    of_hour = np.asarray(np.bincount(clock, np.maximum(short_kwh, 0.0), minlength=steps), dtype=np.float64)
     start, width = _busiest(of_hour)
     count = int((net > SHORT * max(float(per_day.sum()), 1e-9)).sum())
     return say(
@@ -165,7 +165,7 @@ def _ways_out(
         for s in sites
     ]  # fmt: skip
     options = tuple(replace(o, cost_per_unit=0.0) for o in block.options)
-    options += tuple(_storage(s, setting) for s in storing)
+    options += tuple(_storage(s) for s in storing)
     larger = Block(free, replace(setting, options=options, classes=block.classes, targets=block.targets))
     found = larger.solve(free, "cost", at_most)
     if found is None:
@@ -184,7 +184,7 @@ def _storage_name(site: DispatchSite) -> str:
     return f"storage that closes the gap at {site.site_id}"
 
 
-def _storage(site: DispatchSite, setting: Setting) -> Option:
+def _storage(site: DispatchSite) -> Option:
     battery = site.battery
     ratio = 1.0 if battery is None or battery.energy_kwh <= 0 else battery.power_kw / battery.energy_kwh
     most = LARGEST * 24.0 * float(site.load_kw.mean())
