@@ -169,7 +169,7 @@ class Block:
             return option.cost_per_unit
         if objective == "certified_kwh" and option.kind == "certificate":
             return 1.0
-        if objective in ("load_kwh", "consumption_kwh") and option.kind == "retrofit":
+        if objective == "load_kwh" and option.kind == "retrofit":
             return -self.setting.hours * float(option.series.sum())
         return 0.0
 
@@ -326,5 +326,5 @@ def _terms(target: Target) -> list[tuple[Sum, float]]:
     if target.measure == "coverage":
         return [("grid_kwh", 1.0), ("load_kwh", rest)]
     if target.measure == "green_share":
-        return [("grid_kwh", 1.0), ("certified_kwh", -1.0), ("consumption_kwh", rest)]
+        return [("grid_kwh", 1.0), ("certified_kwh", -1.0), ("load_kwh", rest)]
     return [(target.measure, 1.0)]

@@ -100,10 +100,7 @@ def _short(
 ) -> tuple[float, FloatArray]:
     """Return the energy that the share is of [kWh] and what is missing in each step [kWh]."""
     h, rest = setting.hours, 1.0 - target.bound
-    if target.measure == "green_share":
-        base = np.sum([h * (p.grid_kw + p.own_used_kw) for p in plans], axis=0)
-    else:
-        base = np.sum([h * p.load_kw for p in plans], axis=0)
+    base = np.sum([h * p.load_kw for p in plans], axis=0)
     bad = np.sum(
         [
             h * p.grid_kw * (s.grid_non_green if target.measure == "cfe" else 1.0)

@@ -217,7 +217,7 @@ def _cost(
     for h, exchange in enumerate(setting.exchanges):
         if f"exchange{h}" in part:
             cost += exchange.transfer_price_per_kwh * float(part[f"exchange{h}"].sum())
-    return setting.hours * cost + _peaks(site, grid) + classes.price
+    return setting.hours * cost + _peaks(site, grid) + classes.price + site.fixed_cost
 
 
 def _peaks(site: DispatchSite, grid: FloatArray) -> float:

@@ -47,7 +47,8 @@ class Target:
     """A bound that a plan must keep: sums at most, shares (``cfe``, ``coverage``, ``green_share``) at least.
 
     ``site_ids``: the sites that it counts together; None: all of them. ``green_share`` counts own and
-    contracted production used and guarantees of origin over consumption; the grid's own mix counts nothing.
+    contracted production and guarantees of origin over the load, so that no loss raises it; the grid's own
+    mix counts nothing.
     """
 
     measure: Measure
@@ -90,6 +91,9 @@ class DispatchSite:
         Most that may be purchased in each step [kW]: connection, or what a demand response asks; None:
         not bounded.
     peak : PeakCharge or None
+    fixed_cost : float
+        What is paid within the window whatever is planned, contracts for example; negative: received
+        [currency].
     water_m3, water_m3_per_kwh : numpy.ndarray or None, shape (n,)
         Water of each step before anything is moved [m3], and per kWh of moved IT work [m3/kWh]; None:
         unknown.
@@ -115,6 +119,7 @@ class DispatchSite:
     frozen: BoolArray | None = None
     grid_max_kw: FloatArray | None = None
     peak: PeakCharge | None = None
+    fixed_cost: float = 0.0
     water_m3: FloatArray | None = None
     water_m3_per_kwh: FloatArray | None = None
 

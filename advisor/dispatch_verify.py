@@ -202,7 +202,8 @@ def _nearest_cost(site: DispatchSite, part: SiteDispatch, work: _Work, setting: 
     mine = [e.transfer_price_per_kwh for e in setting.exchanges if site.site_id in e.site_ids] or [0.0]
     wear = 0.0 if site.battery is None else site.battery.cycle_cost_per_kwh
     energy = float(part.grid_kw @ np.asarray(site.price_per_kwh) + wear * part.discharge_kw.sum())
-    fixed, arrived = setting.hours * energy + work.price, setting.hours * float(part.from_others_kw.sum())
+    fixed = setting.hours * energy + work.price + site.fixed_cost
+    arrived = setting.hours * float(part.from_others_kw.sum())
     if site.peak is not None:
         for period, price in enumerate(site.peak.price_per_kw):
             fixed += price * float(part.grid_kw[site.peak.period == period].max(initial=0.0))
@@ -245,9 +246,8 @@ def _of_targets(sites: Sequence[DispatchSite], plan: Dispatch, setting: Setting)
         elif target.measure == "coverage":
             missing = target.bound - (1 - grid / load)
         elif target.measure == "green_share":
-            used = max(grid + sum(t.own_used_kwh for t in told), 1e-9)
             certified = sum(plan.sizes.get(o.name, 0.0) for o in mine if o.kind == "certificate")
-            missing = target.bound - (used - grid + certified) / used
+            missing = target.bound - (1 - (grid - certified) / load)
         else:
             total = sum(float(getattr(t, target.measure) or 0.0) for t in told)
             if target.measure == "cost":

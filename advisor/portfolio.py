@@ -9,7 +9,7 @@ that folder. The file is strict: an unknown key is an error. A complete example:
     time_zone = "+08:00"                   # whose midnight bounds the day in which moved work must return
     start = "2025-07-07T00:00"             # window, both or neither; without offset: local time of time_zone
     end = "2025-07-14T00:00"               # exclusive; neither: the span that all sites' exports share
-    objective = "non_green_kwh"            # or "grid_kwh" or "cost"; default non_green_kwh
+    objective = "non_green_kwh"            # or grid_kwh, cost, carbon_kg, water_m3; default non_green_kwh
     cost_increase_max_pct = 0.0            # at most so much dearer than today; left out: no bound
 
     [storage]                              # of every battery; may be left out (these are the defaults)
@@ -42,6 +42,32 @@ that folder. The file is strict: an unknown key is an error. A complete example:
     meters = "together"                    # base stations only: one supply for all; "each": [pv] and
                                            # [battery] of site.toml stand at every station
 
+    [[work]]                               # a class of work; what belongs to none is fixed, or flexible
+    name = "nightly jobs"                  # within its day as workload.flexible_share of site.toml says
+    site = "dc-north"                      # where it arrives
+    share = 0.2                            # of that site's IT power; or file = "north/jobs.csv"
+    wait_hours = 12                        # may end so much later
+    run_hours = 3                          # left out: one step
+    interruptible = false
+    sites = ["dc-south"]                   # may also be done there
+    source = "assumption of the sample"
+
+    [[target]]                             # must be kept; an impossible one is explained
+    measure = "cfe"                        # cfe, coverage, green_share at_least; sums (cost, ...) at_most
+    at_least = 0.6
+    sites = ["dc-north"]                   # left out: all together
+    source = "company goal"
+
+    [[option]]                             # may be built: how much is decided with the plan
+    name = "roof PV"
+    kind = "pv"                            # pv, wind, contract [kW], battery [kWh], retrofit
+    site = "dc-north"
+    most = 800
+    investment_per_unit = 3000
+    life_years = 25
+    rate = 0.06
+    source = "offer of 2025-05"
+
     [[purchase]]                           # priced lines beside the plan; they never raise an hourly share
     name = "Green certificates 2025"
     kind = "certificate"
@@ -49,9 +75,15 @@ that folder. The file is strict: an unknown key is an error. A complete example:
     price_per_kwh = 0.03
     source = "offer of 2025-06"
 
-``[workload]``, ``[battery]`` and ``[pv]`` stand in each site's own ``site.toml`` (`advisor.assets`); work
-moves between sites only where ``workload.movable = true`` at both ends, and a kWh of IT work is taken to be
-a kWh at every site. The hourly grid file is a CSV with the column ``timestamp`` (ISO 8601 with offset or
+`advisor.portfolio_terms` tells every key of ``[[work]]``, ``[[target]]`` and ``[[option]]``.
+Options need prices, and ``objective = "cost"``, ``cost_increase_max_pct`` or a target of cost: else they
+would be free.
+
+``[workload]``, ``[battery]``, ``[pv]`` (`advisor.assets`), ``[tariff]`` with times of use and a demand
+charge, ``[connection]``, ``[[demand_response]]`` and ``[[contract]]`` (`advisor.tariff`) stand in each site's
+own ``site.toml``; flexible work moves between sites only where ``workload.movable = true`` at both ends, and
+a kWh of IT work is taken to be a kWh at every site. The hourly grid file is a CSV with the column
+``timestamp`` (ISO 8601 with offset or
 ``Z``; without offset: local time of the site) and at least one of ``green_share`` (0..1), ``grid_cfe_share``
 (0..1), ``carbon_g_per_kwh`` [g/kWh], ``price_per_kwh`` [currency/kWh]; stamps mark the start of their
 interval, which must be the exports' own.
@@ -71,12 +103,12 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from advisor.assets import NotNegative, Positive, Share, Strict, ZoneName, broken_keys
 from advisor.dispatch_site import BatteryEnd, Exchange
+from advisor.portfolio_terms import Choice, Goal, Name, Work
 from features.errors import SiteFileError
 from features.message import say
 from features.schema import Kind
 
 FILE = "portfolio.toml"
-Name = Annotated[str, Field(min_length=1)]
 
 
 class Storage(Strict):
@@ -118,6 +150,20 @@ class Movement(Strict):
             raise ValueError("latency_ms_max needs links, each with its latency_ms")
         return self
 
+    def between(self, one: str, other: str) -> tuple[float | None, float, float] | None:
+        """Return latency [ms], energy [1] and price [currency/kWh] of moving work; None: there is no link."""
+        if not self.link:
+            return None, self.transfer_kwh_per_kwh, self.transfer_price_per_kwh
+        for link in self.link:
+            if set(link.sites) == {one, other}:
+                energy, price = link.transfer_kwh_per_kwh, link.transfer_price_per_kwh
+                return (
+                    link.latency_ms,
+                    self.transfer_kwh_per_kwh if energy is None else energy,
+                    self.transfer_price_per_kwh if price is None else price,
+                )
+        return None
+
     def exchanges(self, movable: tuple[str, ...]) -> tuple[Exchange, ...]:
         """Return which of the movable sites exchange work, and what that costs."""
         if not self.between_sites:
@@ -125,18 +171,14 @@ class Movement(Strict):
         if not self.link:
             shared = Exchange(movable, self.transfer_kwh_per_kwh, self.transfer_price_per_kwh)
             return (shared,) if len(movable) > 1 else ()
-        return tuple(
-            Exchange(
-                link.sites,
-                self.transfer_kwh_per_kwh if link.transfer_kwh_per_kwh is None else link.transfer_kwh_per_kwh,
-                self.transfer_price_per_kwh
-                if link.transfer_price_per_kwh is None
-                else link.transfer_price_per_kwh,
-            )
+        usable = [
+            link.sites
             for link in self.link
             if set(link.sites) <= set(movable)
             and (self.latency_ms_max is None or (link.latency_ms or 0.0) <= self.latency_ms_max)
-        )
+        ]
+        costs = [self.between(*sites) for sites in usable]
+        return tuple(Exchange(s, c[1], c[2]) for s, c in zip(usable, costs, strict=True) if c is not None)
 
 
 class Member(Strict):
@@ -169,11 +211,14 @@ class Portfolio(Strict):
     time_zone: ZoneName | None = None
     start: str | None = None
     end: str | None = None
-    objective: Literal["non_green_kwh", "grid_kwh", "cost"] = "non_green_kwh"
+    objective: Literal["non_green_kwh", "grid_kwh", "cost", "carbon_kg", "water_m3"] = "non_green_kwh"
     cost_increase_max_pct: NotNegative | None = None
     storage: Storage = Storage()
     movement: Movement | None = None
     site: Annotated[tuple[Member, ...], Field(min_length=1)]
+    work: tuple[Work, ...] = ()
+    target: tuple[Goal, ...] = ()
+    option: tuple[Choice, ...] = ()
     purchase: tuple[Purchase, ...] = ()
 
     @field_validator("start", "end", mode="before")
@@ -192,8 +237,12 @@ class Portfolio(Strict):
     def _consistent(self) -> Self:
         if (self.start is None) != (self.end is None):
             raise ValueError("give start and end together, or neither")
-        if self.purchase and not self.currency:
-            raise ValueError("a purchase needs 'currency'")
+        if (self.purchase or self.option) and not self.currency:
+            raise ValueError("a purchase or option needs 'currency'")
+        names = [w.name for w in self.work] + [o.name for o in self.option] + [o.name for o in self.purchase]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"a name stands twice: {', '.join(twice)}")
         return self
 
 

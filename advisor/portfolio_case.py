@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from advisor.dispatch_site import BoolArray, DispatchSite, IntArray
+from advisor.dispatch_site import BoolArray, DispatchSite
 from advisor.marginal import Marginal, marginal_of
 from advisor.portfolio import Member, Portfolio
+from advisor.portfolio_supply import Horizon, supply_of
 from advisor.site import Site
-from advisor.solar import pv_per_kw
 from features.errors import InsufficientDataError, SiteFileError, UnrecognisedError
 from features.frame import FloatArray
 from features.issues import DataIssue
 from features.message import say
 from features.telemetry import Telemetry, TimeZone
 
-GRID_COLUMNS = ("grid_cfe_share", "green_share", "carbon_g_per_kwh", "price_per_kwh")
 LEAST_MEASURED = 0.5
 """Below this share of measured steps a site is not planned; of measured stations, a step is left out [1]."""
 
@@ -27,7 +27,8 @@ LEAST_MEASURED = 0.5
 class Source:
     """What was read for one member.
 
-    ``grid`` is indexed by UTC stamps and holds some of `GRID_COLUMNS`; ``place`` names the member's files.
+    ``grid`` is indexed by UTC stamps and holds some of `GRID_COLUMNS`; ``profiles`` are the tables that the
+    site names, by file; ``place`` names the member's files.
     """
 
     member: Member
@@ -35,25 +36,7 @@ class Source:
     telemetry: Telemetry
     grid: pd.DataFrame | None
     place: str
-
-
-@dataclass(frozen=True)
-class Horizon:
-    """The steps of the plan: UTC ``stamps`` (n,) of ``hours`` [h]; ``zone`` of the common day, or None."""
-
-    stamps: pd.DatetimeIndex
-    hours: float
-    zone: TimeZone | None = None
-
-    @property
-    def window(self) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """Start and end, exclusive."""
-        return self.stamps[0], self.stamps[-1] + pd.Timedelta(hours=self.hours)
-
-    def day_in(self, zone: TimeZone) -> IntArray:
-        """Return the running number of each step's local day."""
-        local = self.stamps.tz_convert(zone.tzinfo()).tz_localize(None).normalize()
-        return np.asarray((local - local[0]) // pd.Timedelta(days=1), dtype=np.int64)
+    profiles: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +48,8 @@ class SiteCase:
     site : Site
     dispatch : DispatchSite
     zone : TimeZone
+    own_kw : dict
+        Origin ("self-built", "direct", "traded") -> generation, shape (n,) [kW].
     counted : numpy.ndarray of bool, shape (n,)
         Steps whose load, own production and grid share are known; others rest and are in no sum.
     marginal : Marginal
@@ -72,15 +57,19 @@ class SiteCase:
         Quantity -> where it comes from: measured, published, modelled or assumed.
     work_lever : str
         Canonical column of the work that may move.
+    cooling_kw : numpy.ndarray or None, shape (n,)
+        Measured cooling power [kW].
     """
 
     site: Site
     dispatch: DispatchSite
     zone: TimeZone
+    own_kw: dict[str, FloatArray]
     counted: BoolArray
     marginal: Marginal
     labels: dict[str, str]
     work_lever: str
+    cooling_kw: FloatArray | None = None
 
 
 @dataclass
@@ -91,6 +80,8 @@ class _Series:
     load: FloatArray
     it: FloatArray | None = None
     pv: FloatArray | None = None
+    cooling: FloatArray | None = None
+    water_m3: FloatArray | None = None
     marginal: Marginal = field(default_factory=lambda: Marginal(1.0, 1.0, 1.0, say("the load is the work")))
 
 
@@ -118,8 +109,7 @@ def cases_of(
         supplies = [_data_centre(telemetry, site, horizon)]
     else:
         supplies = _base_stations(source, horizon, issues)
-    grid = _grid(source, horizon)
-    cases = [_case(source, s, grid, horizon, issues) for s in supplies]
+    cases = [_case(source, s, horizon, issues) for s in supplies]
     _tell_gaps(cases, issues)
     return cases
 
@@ -173,14 +163,15 @@ def _data_centre(telemetry: Telemetry, site: Site, horizon: Horizon) -> _Series:
     day = ((local.tz_localize(None) - pd.Timestamp(0)) // pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
     marginal = marginal_of(rows, local.hour.to_numpy(dtype=np.float64), day, horizon.window)
     inside = rows.reindex(horizon.stamps)
-    pv = (
-        inside["pv_power_kw"].to_numpy()
-        if "pv_power_kw" in rows and rows["pv_power_kw"].notna().any()
-        else None
-    )
+
+    def measured(name: str) -> FloatArray | None:
+        known = name in rows and rows[name].notna().any()
+        return inside[name].to_numpy(dtype=np.float64) if known else None
+
     return _Series(
-        site.id, inside["facility_power_kw"].to_numpy(), inside["it_power_kw"].to_numpy(), pv, marginal
-    )
+        site.id, inside["facility_power_kw"].to_numpy(), inside["it_power_kw"].to_numpy(),
+        measured("pv_power_kw"), measured("cooling_power_kw"), measured("water_m3"), marginal,
+    )  # fmt: skip
 
 
 def _base_stations(source: Source, horizon: Horizon, issues: list[DataIssue]) -> list[_Series]:
@@ -222,120 +213,83 @@ def _tell_stations(source: Source, table: pd.DataFrame, issues: list[DataIssue])
         )  # fmt: skip
 
 
-# -- the grid around -------------------------------------------------------------------------------
-def _grid(source: Source, horizon: Horizon) -> pd.DataFrame:
-    """Return the grid file and the export's own columns on the plan's steps, named by origin."""
-    columns: dict[str, FloatArray] = {}
-    if source.grid is not None:
-        inside = source.grid.reindex(horizon.stamps)
-        columns |= {f"file.{c}": inside[c].to_numpy(dtype=np.float64) for c in inside}
-    frame = source.telemetry.frame
-    own = frame[frame["unit_id"] == ""].groupby("timestamp")
-    for name in GRID_COLUMNS:
-        if name in frame and frame[name].notna().any():
-            columns[f"export.{name}"] = own[name].mean().reindex(horizon.stamps).to_numpy(dtype=np.float64)
-    return pd.DataFrame(columns, index=horizon.stamps)
-
-
-def _first(grid: pd.DataFrame, names: tuple[str, ...]) -> tuple[str, FloatArray] | None:
-    return next(
-        ((n, grid[n].to_numpy(dtype=np.float64)) for n in names if n in grid and grid[n].notna().any()), None
-    )
-
-
-def _non_green(source: Source, grid: pd.DataFrame) -> tuple[FloatArray, str]:
-    names = ("file.grid_cfe_share", "file.green_share", "export.grid_cfe_share", "export.green_share")
-    hourly = _first(grid, names)
-    if hourly is not None:
-        return 1.0 - hourly[1], say("hour by hour: {column}", column=hourly[0])
-    green = source.site.green
-    if green is None:
-        raise SiteFileError(
-            "E-PLAN-GREEN", say("nothing says what is green about purchased energy"), source.place,
-            say("declare [green] grid_share in site.toml or give a grid file with grid_cfe_share"),
-        )  # fmt: skip
-    share = np.full(len(grid), 1.0 - green.grid_share)
-    return share, say("constant {share:.0%}, so the hour of a purchase does not matter: {source}",
-                      share=green.grid_share, source=green.source)  # fmt: skip
-
-
-def _price(source: Source, grid: pd.DataFrame) -> tuple[FloatArray | None, str]:
-    hourly = _first(grid, ("file.price_per_kwh", "export.price_per_kwh"))
-    if hourly is not None:
-        return hourly[1], say("hour by hour: {column}", column=hourly[0])
-    tariff = source.site.tariff
-    if tariff is None:
-        return None, say("not declared: no money is told")
-    return np.full(len(grid), tariff.energy_per_kwh), say("constant: {source}", source=tariff.source)
-
-
-def _carbon(source: Source, grid: pd.DataFrame) -> tuple[FloatArray | None, str]:
-    hourly = _first(grid, ("file.carbon_g_per_kwh", "export.carbon_g_per_kwh"))
-    if hourly is not None:
-        return hourly[1], say("attributional, hour by hour: {column}", column=hourly[0])
-    factor = source.site.carbon
-    if factor is None:
-        return None, say("not declared: no CO2e is told")
-    return np.full(len(grid), 1000.0 * factor.factor_kg_per_kwh), say("attributional, constant: {source}",
-                                                                      source=factor.source)  # fmt: skip
-
-
-def _own(source: Source, supply: _Series, horizon: Horizon) -> tuple[FloatArray, str]:
-    pv = source.site.pv
-    if supply.pv is not None:
-        return supply.pv, say("measured: pv_power_kw")
-    if pv is None or pv.kw_peak == 0.0:
-        return np.zeros(len(horizon.stamps)), say("none")
-    shape = pv_per_kw(horizon.stamps, horizon.hours, pv)
-    if shape is None:
-        raise SiteFileError(
-            "E-PLAN-PV",
-            say("the site declares photovoltaics, but neither measures nor locates them"), source.place,
-            say("export pv_power_kw, or declare latitude_deg, longitude_deg and yearly_yield_kwh_per_kw"),
-        )  # fmt: skip
-    return shape * pv.kw_peak, say("modelled: clear-sky shape scaled to the declared yearly yield, {source}",
-                                   source=pv.source)  # fmt: skip
-
-
-def _case(
-    source: Source, supply: _Series, grid: pd.DataFrame, horizon: Horizon, issues: list[DataIssue]
-) -> SiteCase:
-    site, work = source.site, source.site.workload
-    non_green, green_label = _non_green(source, grid)
-    own, own_label = _own(source, supply, horizon)
-    price, price_label = _price(source, grid)
-    carbon, carbon_label = _carbon(source, grid)
-    known = np.isfinite(supply.load) & np.isfinite(own) & np.isfinite(non_green)
-    _refuse_gaps(supply.site_id, known)
-    price, price_label = _complete(price, price_label, known, supply.site_id, "price_per_kwh", issues)
-    carbon, carbon_label = _complete(carbon, carbon_label, known, supply.site_id, "carbon_g_per_kwh", issues)
-    movable = known if supply.it is None else known & np.isfinite(supply.it)
+def _case(source: Source, series: _Series, horizon: Horizon, issues: list[DataIssue]) -> SiteCase:
+    site, work, zone = source.site, source.site.workload, source.telemetry.zone
+    supply = supply_of(site, source.telemetry, source.grid, source.profiles, horizon, series.pv, source.place)
+    own, name = supply.generation_kw, series.site_id
+    known = np.isfinite(series.load) & np.isfinite(own) & np.isfinite(supply.non_green)
+    _refuse_gaps(name, known)
+    labels = dict(supply.labels)
+    kept = {"price": supply.price_per_kwh, "carbon": supply.carbon_g_per_kwh, "water": series.water_m3}
+    labels["water"] = say("measured; it follows the work") if series.water_m3 is not None else say("unknown")
+    for what, column in {"price": "price_per_kwh", "carbon": "carbon_g_per_kwh", "water": "water_m3"}.items():
+        kept[what], labels[what] = _complete(kept[what], labels[what], known, name, column, issues)
+    movable = known if series.it is None else known & np.isfinite(series.it)
     if work is not None:
-        movable = movable & ~_above_capacity(supply, movable, work.it_capacity_kw, issues)
-    day = None if horizon.zone is not None else horizon.day_in(source.telemetry.zone)
+        movable = movable & ~_above_capacity(series, movable, work.it_capacity_kw, issues)
+    load = np.where(known, series.load, 0.0)
+    it = None if series.it is None else np.where(np.isfinite(series.it), series.it, 0.0)
+    price, limit, paid = _responding(site, kept["price"], load - np.where(known, own, 0.0), horizon, zone)
+    water = kept["water"]
+    per_kwh = (
+        0.0
+        if water is None
+        else float(water.sum() / max(horizon.hours * (load if it is None else it).sum(), 1e-9))
+    )
     dispatch = DispatchSite(
-        supply.site_id,
-        np.where(known, supply.load, 0.0),
+        name,
+        load,
         np.where(known, own, 0.0),
-        np.where(known, non_green, 0.0),
-        it_kw=None if supply.it is None else np.where(np.isfinite(supply.it), supply.it, 0.0),
-        marginal=np.full(len(known), supply.marginal.point),
+        np.where(known, supply.non_green, 0.0),
+        it_kw=it,
+        marginal=np.full(len(known), series.marginal.point),
         flexible_share=0.0 if work is None else work.flexible_share,
         it_capacity_kw=np.inf if work is None else work.it_capacity_kw,
         battery=site.battery,
         price_per_kwh=price,
-        carbon_g_per_kwh=carbon,
-        day=day,
+        carbon_g_per_kwh=kept["carbon"],
+        day=None if horizon.zone is not None else horizon.day_in(zone),
         frozen=~movable,
+        grid_max_kw=limit,
+        peak=supply.peak if price is not None else None,
+        fixed_cost=supply.contracted_cost - paid if price is not None else 0.0,
+        water_m3=water,
+        water_m3_per_kwh=None if water is None else np.full(len(known), per_kwh),
     )
-    labels = {
-        "load": say("measured"), "own production": own_label, "green share of the grid": green_label,
-        "price": price_label, "carbon": carbon_label, "facility energy per work": supply.marginal.source,
+    labels |= {
+        "load": say("measured"), "facility energy per work": series.marginal.source,
         "workload": say("not declared: no work moves") if work is None else work.source,
         "battery": say("none") if site.battery is None else site.battery.source,
     }  # fmt: skip
-    lever = "it_power_kw" if supply.it is not None else "facility_power_kw"
-    return SiteCase(site, dispatch, source.telemetry.zone, known, supply.marginal, labels, lever)
+    lever = "it_power_kw" if series.it is not None else "facility_power_kw"
+    parts = {origin: np.where(known, kw, 0.0) for origin, kw in supply.own_kw.items()}
+    cooling = None if series.cooling is None else np.where(known, np.nan_to_num(series.cooling), 0.0)
+    return SiteCase(site, dispatch, zone, parts, known, series.marginal, labels, lever, cooling)
+
+
+def _responding(
+    site: Site, price: FloatArray | None, bought_kw: FloatArray, horizon: Horizon, zone: TimeZone
+) -> tuple[FloatArray | None, FloatArray | None, float]:
+    """Return prices with what events pay, the most that may be purchased, and what events pay at most.
+
+    An event pays for every kWh that is purchased less than without a plan: that is a higher price in its
+    steps and a fixed sum for what would have been purchased [currency].
+    """
+    limit = None
+    if site.connection is not None:
+        limit = np.full(len(horizon.stamps), site.connection.grid_max_kw)
+    paid = 0.0
+    for event in site.demand_response:
+        inside = event.holds(horizon.stamps, zone)
+        if event.limit_kw is not None and inside.any():
+            limit = np.full(len(inside), np.inf) if limit is None else limit
+            limit = np.where(inside, np.minimum(limit, event.limit_kw), limit)
+        if price is not None and event.pay_per_kwh > 0:
+            price = price + event.pay_per_kwh * inside
+            paid += horizon.hours * event.pay_per_kwh * float(np.maximum(bought_kw, 0.0)[inside].sum())
+    if limit is not None:
+        limit = np.minimum(limit, 1e3 * max(float(np.abs(bought_kw).max()), 1.0))  # bounded for the solver
+    return price, limit, paid
 
 
 def _refuse_gaps(site_id: str, known: BoolArray) -> None:
@@ -363,15 +317,15 @@ def _tell_gaps(cases: list[SiteCase], issues: list[DataIssue]) -> None:
 
 
 def _above_capacity(
-    supply: _Series, movable: BoolArray, capacity_kw: float, issues: list[DataIssue]
+    series: _Series, movable: BoolArray, capacity_kw: float, issues: list[DataIssue]
 ) -> BoolArray:
     """Return the steps whose measured work exceeds the declared capacity: nothing may move there."""
-    work = supply.load if supply.it is None else supply.it
+    work = series.load if series.it is None else series.it
     above = movable & (np.where(movable, work, 0.0) > capacity_kw)
     if above.any():
         issues.append(
             DataIssue(
-                "D-PLAN-ABOVE-CAPACITY", "warning", supply.site_id,
+                "D-PLAN-ABOVE-CAPACITY", "warning", series.site_id,
                 say("{count} steps have more work than it_capacity_kw = {capacity:g}, up to {most:.6g} kW",
                     count=int(above.sum()), capacity=capacity_kw, most=float(work[above].max())),
                 say("declare the true capacity"), say("nothing moves in these steps"), int(above.sum()),

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from advisor.dispatch import DispatchModel, as_it_is
-from advisor.dispatch_site import Dispatch, DispatchSite, Exchange, Objective, SiteDispatch
+from advisor.dispatch_options import Option
+from advisor.dispatch_read import built
+from advisor.dispatch_site import Dispatch, DispatchSite, Exchange, Objective, Setting, SiteDispatch, Target
 from advisor.dispatch_verify import verify_dispatch
-from advisor.plan import PLAN_COLUMNS, Check, Interval, Saving, Totals
+from advisor.plan import Check, Interval, Saving, Totals
 from advisor.portfolio import Portfolio
-from advisor.portfolio_case import Horizon, SiteCase, Source
+from advisor.portfolio_case import SiteCase, Source
+from advisor.portfolio_front import Front, front_of
+from advisor.portfolio_supply import Horizon
+from advisor.portfolio_table import plan_table
+from advisor.work import WorkClass
 from features.errors import PlanError, SiteFileError
 from features.frame import FloatArray
 from features.message import say
-from features.schema import SCHEMA
 from features.telemetry import TimeZone, utc
 from models.bundle import Progress
 
-FRONT_COLUMNS = (
-    "point", "bound", "cost", "non_green_kwh", "grid_kwh", "carbon_kg", "coverage", "cfe", "moved_kwh",
-    "delivered_kwh", "gap",
-)  # fmt: skip
 KNOWLEDGE = "with the window's own data known in advance, not a forecast"
 
 
 @dataclass(frozen=True)
+class Choices:
+    """What a portfolio decides on besides its sites' own freedom; see `advisor.portfolio_choices`."""
+
+    classes: tuple[WorkClass, ...] = ()
+    options: tuple[Option, ...] = ()
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True)
 class SitePlan:
-    """One site before and after, with what moved."""
+    """One site before and after, with what moved; ``stands`` is the site with what is bought."""
 
     case: SiteCase
+    stands: DispatchSite
     before: SiteDispatch
     after: SiteDispatch
     baseline: Totals
@@ -51,16 +62,14 @@ class PortfolioPlan:
     horizon : Horizon
     sites : tuple of SitePlan
     baseline, planned : Totals
-        Nothing moved and batteries resting; and the plan.
+        Nothing moved, bought or built and batteries resting; and the plan.
     saving : Saving
         The interval is that of the facility energy that follows moved work.
-    dispatch : Dispatch
-    exchanges : tuple of Exchange
+    before, dispatch : Dispatch
+    setting : Setting
+        Exchanges, classes, options and targets of the dispatch.
     checks : tuple of Check
-    front : pandas.DataFrame
-        `FRONT_COLUMNS`, one row per point of the front.
-    front_between : tuple of str
-        The two objectives of the front.
+    front : Front
     table : pandas.DataFrame
         `advisor.plan.PLAN_COLUMNS`.
     """
@@ -71,12 +80,17 @@ class PortfolioPlan:
     baseline: Totals
     planned: Totals
     saving: Saving
+    before: Dispatch
     dispatch: Dispatch
-    exchanges: tuple[Exchange, ...]
+    setting: Setting
     checks: tuple[Check, ...]
-    front: pd.DataFrame
-    front_between: tuple[Objective, Objective]
+    front: Front
     table: pd.DataFrame
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Which sites exchange flexible work."""
+        return self.setting.exchanges
 
 
 def horizon_of(portfolio: Portfolio, sources: Sequence[Source]) -> Horizon:
@@ -120,6 +134,7 @@ def plan_portfolio(
     portfolio: Portfolio,
     cases: Sequence[SiteCase],
     horizon: Horizon,
+    choices: Choices | None = None,
     *,
     points: int = 9,
     progress: Progress | None = None,
@@ -131,6 +146,8 @@ def plan_portfolio(
     portfolio : Portfolio
     cases : sequence of SiteCase
     horizon : Horizon
+    choices : Choices or None
+        Classes of work, options and targets.
     points : int
         Points of the front; 0: none.
     progress : callable or None
@@ -141,6 +158,7 @@ def plan_portfolio(
         A limit cannot be kept (named), or the re-check refused the plan (``E-PLAN-REFUSED``).
     """
     tell = progress or (lambda _what, _share: None)
+    choices = choices or Choices()
     sites = [c.dispatch for c in cases]
     movable = tuple(
         c.dispatch.site_id for c in cases if c.site.workload is not None and c.site.workload.movable
@@ -148,60 +166,90 @@ def plan_portfolio(
     exchanges = () if portfolio.movement is None else portfolio.movement.exchanges(movable)
     day = horizon.day_in(horizon.zone or cases[0].zone)
     before = as_it_is(sites, horizon.hours)
-    most = _most_cost(portfolio, before)
     options: dict[str, Any] = {
-        "between_sites": bool(exchanges), "exchanges": exchanges,
+        "between_sites": bool(exchanges), "exchanges": exchanges, "classes": choices.classes,
+        "options": choices.options, "targets": (*choices.targets, *_most_cost(portfolio, before)),
         "battery_start": portfolio.storage.start_share, "battery_end": portfolio.storage.end,
     }  # fmt: skip
-    model = DispatchModel(sites, day, horizon.hours, **options, limited=None if most is None else "cost")
     tell("planning", 0.4)
-    plan = model.solve(objective=portfolio.objective, at_most=most)
+    model = DispatchModel(sites, day, horizon.hours, **options)
+    plan = model.solve(objective=portfolio.objective)
     tell("verifying", 0.5)
-    checks = verify_dispatch(sites, plan, model.setting)
+    checks = _verified(sites, plan, model.setting)
+    plans = tuple(_site_plan(c, before, plan, model.setting) for c in cases)
+    baseline = _together([p.baseline for p in plans], before)
+    planned = _together([p.planned for p in plans], plan, _shared_cost(plan, model.setting))
+    saving = _saving(plans, plan, model.setting)
+    tell("front", 0.6)
+    second: Objective = "cost" if plan.totals.cost is not None else "effort_kwh"
+    front = Front.none(second)
+    if points >= 2:
+        limited = DispatchModel(sites, day, horizon.hours, **options, limited=second)
+        front = front_of(limited, cases, before, horizon, points, tell)
+    table = plan_table(cases, before, plan, model.setting, horizon)
+    return PortfolioPlan(
+        portfolio,
+        horizon,
+        plans,
+        baseline,
+        planned,
+        saving,
+        before,
+        plan,
+        model.setting,
+        checks,
+        front,
+        table,
+    )
+
+
+def _verified(sites: Sequence[DispatchSite], plan: Dispatch, setting: Setting) -> tuple[Check, ...]:
+    checks = verify_dispatch(sites, plan, setting)
     refused = [c for c in checks if not c.passed]
     if refused:
         raise PlanError(
             "E-PLAN-REFUSED", say("the re-check refused the plan: {name}", name=refused[0].name),
             refused[0].note, say("report it with the portfolio's files"),
         )  # fmt: skip
-    plans = tuple(_site_plan(c, before, plan, horizon.hours) for c in cases)
-    baseline = _together([p.baseline for p in plans], before)
-    planned = _together([p.planned for p in plans], plan)
-    saving = _saving(cases, before, plan, horizon.hours)
-    tell("front", 0.6)
-    second: Objective = "cost" if plan.totals.cost is not None else "effort_kwh"
-    front = pd.DataFrame(columns=list(FRONT_COLUMNS))
-    if points >= 2:
-        limited = DispatchModel(sites, day, horizon.hours, **options, limited=second)
-        front = _front(limited, before, second, points, tell)
-    return PortfolioPlan(
-        portfolio, horizon, plans, baseline, planned, saving, plan, exchanges,
-        checks, front, (second, "non_green_kwh"), _table(plans, horizon, exchanges),
-    )  # fmt: skip
+    return checks
 
 
-def _most_cost(portfolio: Portfolio, before: Dispatch) -> float | None:
-    """Return the largest cost that the plan may have [currency]; None: not bounded."""
+def _most_cost(portfolio: Portfolio, before: Dispatch) -> tuple[Target, ...]:
+    """Return the largest cost that the plan may have; nothing where it is not bounded."""
     allowed = portfolio.cost_increase_max_pct
     if allowed is None:
-        return None
+        return ()
     if before.totals.cost is None:
         raise PlanError(
             "E-DISPATCH-PRICE", say("cost_increase_max_pct needs a price of energy at every site"),
             "portfolio.toml",
             say("declare [tariff] in every site.toml or give price_per_kwh in the grid files"),
         )  # fmt: skip
-    return before.totals.cost + abs(before.totals.cost) * allowed / 100.0
+    most = before.totals.cost + abs(before.totals.cost) * allowed / 100.0
+    return (Target("cost", most, None, "cost_increase_max_pct"),)
 
 
 # -- totals and savings ----------------------------------------------------------------------------
-def _site_plan(case: SiteCase, before: Dispatch, plan: Dispatch, hours: float) -> SitePlan:
-    old, new = before.sites[case.dispatch.site_id], plan.sites[case.dispatch.site_id]
-    saving = _saving([case], before, plan, hours)
-    return SitePlan(case, old, new, _totals(case, old), _totals(case, new), saving)
+def _site_plan(case: SiteCase, before: Dispatch, plan: Dispatch, setting: Setting) -> SitePlan:
+    name = case.dispatch.site_id
+    old, new = before.sites[name], plan.sites[name]
+    invested = _invested(plan, setting, name)
+    stands = built(case.dispatch, setting.options, plan.sizes)
+    baseline, planned = _totals(case, old, 0.0), _totals(case, new, invested)
+    alone = SitePlan(case, stands, old, new, baseline, planned, Saving())
+    return replace(alone, saving=_saving([alone], plan, setting))
 
 
-def _totals(case: SiteCase, part: SiteDispatch) -> Totals:
+def _invested(plan: Dispatch, setting: Setting, site_id: str | None) -> float:
+    """Return what a site's options cost within the window [currency]; None: what all sites share."""
+    return sum(o.cost_per_unit * plan.sizes[o.name] for o in setting.options if o.site_id == site_id)
+
+
+def _shared_cost(plan: Dispatch, setting: Setting) -> float:
+    return _invested(plan, setting, None)
+
+
+def _totals(case: SiteCase, part: SiteDispatch, invested: float) -> Totals:
     told, pue = part.totals, None
     if case.dispatch.it_kw is not None:
         both = case.dispatch.open
@@ -211,14 +259,15 @@ def _totals(case: SiteCase, part: SiteDispatch) -> Totals:
     return Totals(
         energy_kwh=told.grid_kwh + told.own_used_kwh,
         non_green_kwh=told.non_green_kwh,
-        cost=told.cost,
+        cost=None if told.cost is None else told.cost + invested,
         carbon_kg=told.carbon_kg,
         pue=pue,
         green_share=told.cfe,
+        water_m3=told.water_m3,
     )
 
 
-def _together(parts: Sequence[Totals], dispatch: Dispatch) -> Totals:
+def _together(parts: Sequence[Totals], dispatch: Dispatch, shared_cost: float = 0.0) -> Totals:
     """Return the sums of the sites; a PUE of several sites is not told.
 
     The green share counts on the load, so that no battery's loss and no transfer raises it.
@@ -228,21 +277,24 @@ def _together(parts: Sequence[Totals], dispatch: Dispatch) -> Totals:
         values = [getattr(p, name) for p in parts]
         return None if any(v is None for v in values) else float(np.sum(values))
 
+    cost = total("cost")
     return Totals(
-        energy_kwh=total("energy_kwh"), non_green_kwh=total("non_green_kwh"), cost=total("cost"),
+        energy_kwh=total("energy_kwh"), non_green_kwh=total("non_green_kwh"),
+        cost=None if cost is None else cost + shared_cost,
         carbon_kg=total("carbon_kg"), pue=parts[0].pue if len(parts) == 1 else None,
-        green_share=dispatch.totals.cfe,
+        green_share=dispatch.totals.cfe, water_m3=total("water_m3"),
     )  # fmt: skip
 
 
-def _saving(cases: Sequence[SiteCase], before: Dispatch, plan: Dispatch, hours: float) -> Saving:
+def _saving(plans: Sequence[SitePlan], plan: Dispatch, setting: Setting) -> Saving:
     """Return savings; lower and upper from the interval of the facility energy that follows moved work.
 
     The sites' intervals are independent of each other, so their half-widths add in quadrature.
     """
-    old = [_before(before.sites[c.dispatch.site_id]) for c in cases]
+    shared = _shared_cost(plan, setting) if len(plans) == len(plan.sites) else 0.0
+    old = [_before(p.before) for p in plans]
     effects = [
-        [_effect(c, plan.sites[c.dispatch.site_id], getattr(c.marginal, bound), hours) for c in cases]
+        [_effect(p, getattr(p.case.marginal, bound), setting.hours) for p in plans]
         for bound in ("point", "lower", "upper")
     ]
 
@@ -251,7 +303,7 @@ def _saving(cases: Sequence[SiteCase], before: Dispatch, plan: Dispatch, hours: 
         values = np.array([known - np.array([e[name] for e in of], dtype=np.float64) for of in effects])
         if not np.isfinite(values).all():
             return None
-        point, total = values[0], float(values[0].sum())
+        point, total = values[0], float(values[0].sum()) - (shared if name == "cost" else 0.0)
         low = float(np.linalg.norm(point - values.min(axis=0)))
         return Interval(total - low, total, total + float(np.linalg.norm(values.max(axis=0) - point)))
 
@@ -269,19 +321,21 @@ def _before(part: SiteDispatch) -> dict[str, float | None]:
     }  # fmt: skip
 
 
-def _effect(case: SiteCase, part: SiteDispatch, marginal: float, hours: float) -> dict[str, float | None]:
+def _effect(plan: SitePlan, marginal: float, hours: float) -> dict[str, float | None]:
     """Return what the same schedule draws and buys if moved work brings another facility energy."""
-    site = case.dispatch
-    load = site.load_kw + marginal * (part.in_kw - part.out_kw) + part.transfer_kw
+    site, part = plan.stands, plan.after
+    moved = part.work_kw - plan.case.dispatch.work_kw
+    load = site.load_kw + marginal * moved + part.transfer_kw
     drawn = np.maximum(load, 0.0) + part.charge_kw - part.discharge_kw
     planned = part.load_kw + part.charge_kw - part.discharge_kw
     beyond = part.grid_kw - np.maximum(planned - site.own_kw, 0.0)  # bought although own production was left
     grid = np.maximum(drawn - site.own_kw, 0.0) + beyond
-    moving = None if part.totals.cost is None else part.totals.cost - hours * _priced(site, part.grid_kw)
+    told = plan.planned.cost  # with what is invested
+    beside = None if told is None else told - hours * _priced(site, part.grid_kw)
     return {
         "energy_kwh": hours * float(np.maximum(drawn, 0.0).sum()),
         "non_green_kwh": hours * float(grid @ site.grid_non_green),
-        "cost": None if moving is None else hours * _priced(site, grid) + moving,
+        "cost": None if beside is None else hours * _priced(site, grid) + beside,
         "carbon_kg": None
         if site.carbon_g_per_kwh is None
         else hours * float(grid @ site.carbon_g_per_kwh) / 1000.0,
@@ -290,68 +344,3 @@ def _effect(case: SiteCase, part: SiteDispatch, marginal: float, hours: float) -
 
 def _priced(site: DispatchSite, grid_kw: FloatArray) -> float:
     return 0.0 if site.price_per_kwh is None else float(grid_kw @ site.price_per_kwh)
-
-
-# -- the front -------------------------------------------------------------------------------------
-def _front(
-    model: DispatchModel, before: Dispatch, second: Objective, points: int, tell: Progress
-) -> pd.DataFrame:
-    """Return least non-green energy under bounds of the second objective; today's cost is one of them."""
-    greenest, cheapest = model.solve(), model.solve(objective=second)
-    low, high = (float(getattr(d.totals, second)) for d in (cheapest, greenest))
-    slack = 1e-7 * max(abs(low), abs(high), 1.0)
-    today = float(getattr(before.totals, second))
-    bounds = [low] if high - low <= slack else [*np.linspace(low, high, points)]
-    if low + slack < today < high - slack:
-        bounds = sorted([*bounds, today])
-    rows = []
-    for k, bound in enumerate(bounds):
-        tell("front", 0.6 + 0.35 * k / len(bounds))
-        done = model.solve(at_most=float(bound) + slack)
-        told = done.totals
-        rows.append(
-            (k, bound, told.cost, told.non_green_kwh, told.grid_kwh, told.carbon_kg, told.coverage, told.cfe,
-             told.moved_kwh, told.delivered_kwh, done.report.gap)
-        )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(FRONT_COLUMNS))
-
-
-# -- the table -------------------------------------------------------------------------------------
-def _table(plans: Sequence[SitePlan], horizon: Horizon, exchanges: tuple[Exchange, ...]) -> pd.DataFrame:
-    """Return what is commanded: one row per step, site and lever of sites where anything can be decided."""
-    linked = {name for e in exchanges for name in e.site_ids}
-    local: dict[str, FloatArray] = {}
-    parts = []
-    for p in plans:
-        site, rows = p.case.dispatch, p.case.counted
-        levers: list[tuple[str, FloatArray, FloatArray]] = []
-        if site.flexible_share > 0 or site.site_id in linked:
-            levers.append((p.case.work_lever, p.before.work_kw, p.after.work_kw))
-        if site.battery is not None:
-            levers.append(("battery_charge_kw", p.before.charge_kw, p.after.charge_kw))
-            levers.append(("battery_discharge_kw", p.before.discharge_kw, p.after.discharge_kw))
-        if not levers:
-            continue
-        levers.append(("grid_power_kw", p.before.grid_kw, p.after.grid_kw))
-        zone = p.case.zone
-        if zone.name not in local:
-            stamps = horizon.stamps.tz_convert(zone.tzinfo())
-            local[zone.name] = np.asarray(stamps.map(lambda s: s.isoformat()))
-        parts += [
-            pd.DataFrame(
-                {
-                    "timestamp": horizon.stamps[rows],
-                    "local_timestamp": local[zone.name][rows],
-                    "site_id": site.site_id,
-                    "unit_id": "",
-                    "lever": lever,
-                    "current": current[rows].round(4),
-                    "recommended": recommended[rows].round(4),
-                    "unit": SCHEMA[lever].unit,
-                }
-            )
-            for lever, current, recommended in levers
-        ]
-    if not parts:
-        return pd.DataFrame(columns=list(PLAN_COLUMNS))
-    return pd.concat(parts, ignore_index=True)[list(PLAN_COLUMNS)]

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from advisor.assets import Battery, NotNegative, Positive, Pv, Share, Strict, Workload, ZoneName, broken_keys
 from advisor.servers import HardwarePrices, ServerGroup
 from advisor.site_limits import Limits
+from advisor.tariff import Connection, Contract, DemandResponse, Tariff
 from features.errors import SiteFileError
 from features.message import say
 from features.schema import SCHEMA
@@ -36,13 +37,6 @@ class LeverRange(Strict):
         if self.lower > self.upper:
             raise ValueError(f"lower {self.lower} is above upper {self.upper}")
         return self
-
-
-class Tariff(Strict):
-    """What energy costs: ``energy_per_kwh`` [currency/kWh] and where the figure comes from."""
-
-    energy_per_kwh: NotNegative
-    source: str = Field(min_length=1)
 
 
 class Carbon(Strict):
@@ -91,6 +85,8 @@ class Site(Strict):
         kWh per unit of relative energy; without it base-station savings stay in %.
     pv, battery, workload, servers, hardware_prices
         What the site owns besides its cooling; see `advisor.assets` and `advisor.servers`.
+    connection, demand_response, contract
+        What the grid allows and asks, and green power under contract; see `advisor.tariff`.
     retrofits : dict
         Id of the catalogue of retrofits -> `RetrofitTerms`.
 
@@ -122,6 +118,9 @@ class Site(Strict):
     workload: Workload | None = None
     servers: tuple[ServerGroup, ...] = ()
     hardware_prices: HardwarePrices | None = None
+    connection: Connection | None = None
+    demand_response: tuple[DemandResponse, ...] = ()
+    contract: tuple[Contract, ...] = ()
     retrofits: dict[str, RetrofitTerms] = Field(default_factory=dict)
     assumed: tuple[str, ...] = ()
 
@@ -136,8 +135,8 @@ class Site(Strict):
 
     @model_validator(mode="after")
     def _money_has_currency(self) -> Self:
-        if self.tariff is not None and not self.currency:
-            raise ValueError("a tariff needs 'currency'")
+        if (self.tariff is not None or self.contract) and not self.currency:
+            raise ValueError("a tariff or contract needs 'currency'")
         if not self.currency and any(r.investment is not None for r in self.retrofits.values()):
             raise ValueError("an investment needs 'currency'")
         return self

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from advisor.portfolio_plan import KNOWLEDGE
 from app import wording
-from app.service.plan import purchases
+from app.service.plan_summary import purchases
 from app.text import files_text, issues_line, issues_text, join, table
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _sites(outcome: PlanOutcome) -> str:
 
 
 def _front(outcome: PlanOutcome) -> str:
-    front, (second, _) = outcome.plan.front, outcome.plan.front_between
+    front, second = outcome.plan.front.table, outcome.plan.front.second
     if front.empty:
         return ""
     money = outcome.plan.portfolio.currency

@@ -19,7 +19,7 @@ def documented() -> str:
     """Return the example of the module's text."""
     text = portfolio.__doc__ or ""
     start = text.index("    id = ")
-    return textwrap.dedent(text[start : text.index("``[workload]``")])
+    return textwrap.dedent(text[start : text.index("`advisor.portfolio_terms`")])
 
 
 def written(folder: Path, text: str) -> Path:

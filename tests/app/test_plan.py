@@ -261,10 +261,10 @@ def test_without_prices_the_front_is_that_of_effort(copy: Path, tmp_path: Path) 
     tariff = '[tariff]\nenergy_per_kwh = 0.6\nsource = "test"\n'
     change(copy / "b.toml", tariff, "")
     done = plan_folder(copy, out=tmp_path / "out", points=4).plan
-    assert done.front_between == ("effort_kwh", "non_green_kwh")
+    assert done.front.between == ("effort_kwh", "non_green_kwh")
     assert done.planned.cost is None
     assert done.saving.cost is None
-    first = done.front.iloc[0]
+    first = done.front.table.iloc[0]
     assert first["moved_kwh"] + first["delivered_kwh"] == pytest.approx(0.0, abs=0.01)
     assert first["non_green_kwh"] == pytest.approx(done.baseline.non_green_kwh, rel=1e-6)
 

@@ -1,0 +1,169 @@
+"""What ``advisor plan`` answers with: ``summary.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from advisor.dispatch_options import Option
+from advisor.portfolio import FILE, Purchase
+from advisor.portfolio_case import Source
+from advisor.portfolio_plan import KNOWLEDGE, PortfolioPlan, SitePlan
+from advisor.work import WorkClass
+from app.service.plan_servers import SiteServers
+from features.errors import AdvisorError
+from features.issues import DataIssue
+from models.store import package_versions
+
+
+@dataclass(frozen=True)
+class FailedMember:
+    """A site that could not be planned, and why."""
+
+    place: str
+    error: AdvisorError
+
+
+def summary(
+    plan: PortfolioPlan,
+    sources: tuple[Source, ...],
+    failed: tuple[FailedMember, ...],
+    issues: tuple[DataIssue, ...],
+    servers: Sequence[SiteServers] = (),
+) -> dict[str, object]:
+    """Return the content of ``summary.json``."""
+    start, end = plan.horizon.window
+    report = plan.dispatch.report
+    return {
+        "portfolio": plan.portfolio.id,
+        "currency": plan.portfolio.currency,
+        "objective": plan.portfolio.objective,
+        "knowledge": KNOWLEDGE,
+        "baseline_is": "nothing is moved, batteries rest",
+        "window": {
+            "start": start.isoformat(),
+            "end": end.isoformat(),
+            "steps": len(plan.horizon.stamps),
+            "hours": plan.horizon.hours,
+        },
+        "baseline": plan.baseline.to_dict(),
+        "planned": plan.planned.to_dict(),
+        "saving": plan.saving.to_dict(),
+        "interval_is": "of the facility energy that follows moved work, 90 %; the window itself is measured",
+        "dispatch": plan.dispatch.totals.to_dict(),
+        "sites": {p.case.dispatch.site_id: _site(p) for p in plan.sites},
+        "between_sites": [list(e.site_ids) for e in plan.exchanges],
+        "work": {c.name: _work(c, plan) for c in plan.setting.classes},
+        "options": {o.name: _option(o, plan) for o in plan.setting.options},
+        "targets": [
+            {
+                "measure": t.measure,
+                "bound": t.bound,
+                "sites": None if t.site_ids is None else list(t.site_ids),
+                "source": t.source,
+            }
+            for t in plan.setting.targets
+        ],
+        "purchases": purchases(plan),
+        "servers": {s.site_id: s.to_dict() for s in servers},
+        "solver": vars(report),
+        "checks": [{"name": c.name, "passed": c.passed, "worst": c.worst} for c in plan.checks],
+        "front": {"between": list(plan.front.between), "points": len(plan.front.table)},
+        "issues": [issue.to_dict() for issue in issues],
+        "failed": [{"place": f.place, **f.error.to_dict()} for f in failed],
+        "provenance": {
+            "version": package_versions()["energy-advisor"],
+            "file": FILE,
+            "sites": {
+                s.site.id: {
+                    "data_hash": s.telemetry.content_hash(),
+                    "data_start": s.telemetry.span[0].isoformat(),
+                    "data_end": s.telemetry.span[1].isoformat(),
+                    "zone": s.telemetry.zone.name + (" (assumed)" if s.telemetry.zone.assumed else ""),
+                }
+                for s in sources
+            },
+        },
+    }
+
+
+def _site(plan: SitePlan) -> dict[str, object]:
+    told, marginal = plan.after.totals, plan.case.marginal
+    received = float(plan.after.in_kw.sum() - plan.after.out_kw.sum())
+    hours = told.moved_kwh / float(plan.after.out_kw.sum()) if told.moved_kwh > 0 else 0.0
+    return {
+        "baseline": plan.baseline.to_dict(),
+        "planned": plan.planned.to_dict(),
+        "saving": plan.saving.to_dict(),
+        "steps_counted": int(plan.case.counted.sum()),
+        "moved_kwh": told.moved_kwh,
+        "received_from_others_kwh": received * hours,
+        "delivered_by_battery_kwh": told.delivered_kwh,
+        "own_used_kwh": told.own_used_kwh,
+        "spilled_kwh": told.spilled_kwh,
+        "coverage": {"baseline": plan.before.totals.coverage, "planned": told.coverage},
+        "facility_per_work": {
+            "lower": marginal.lower,
+            "point": marginal.point,
+            "upper": marginal.upper,
+            "source": marginal.source,
+        },
+        "sources": plan.case.labels,
+    }
+
+
+def purchases(plan: PortfolioPlan) -> list[dict[str, object]]:
+    """Return what is on offer, priced, beside the plan: certificates never raise an hourly share."""
+    left = plan.planned.non_green_kwh or 0.0
+    lines: list[dict[str, object]] = []
+    for offer in sorted(plan.portfolio.purchase, key=_price):
+        covered = min(offer.volume_kwh, left)
+        left -= covered
+        lines.append(
+            {
+                "name": offer.name,
+                "kind": offer.kind,
+                "volume_kwh": offer.volume_kwh,
+                "price_per_kwh": offer.price_per_kwh,
+                "useful_kwh": covered,
+                "cost": covered * offer.price_per_kwh,
+                "source": offer.source,
+                "note": "an annual claim beside the hours; it changes no hourly share and no energy",
+            }
+        )
+    return lines
+
+
+def _price(offer: Purchase) -> float:
+    return offer.price_per_kwh
+
+
+def _work(work: WorkClass, plan: PortfolioPlan) -> dict[str, object]:
+    """Return what becomes of a class of work: where it is done, how much later [kWh]."""
+    hours, begun = plan.horizon.hours, plan.dispatch.work[work.name]
+    steps = work.run_steps if work.in_one_piece else 1
+    done = {site: steps * hours * float(kw.sum()) for site, kw in begun.items()}
+    soonest = work.arrival_kw if work.in_one_piece else work.before_kw
+    kept = steps * hours * float(np.minimum(begun[work.home], soonest).sum())
+    total = sum(done.values())
+    return {
+        "home": work.home,
+        "energy_kwh": total,
+        "done_kwh": done,
+        "moved_kwh": total - kept,
+        "wait_hours": work.wait_steps * hours,
+    }
+
+
+def _option(option: Option, plan: PortfolioPlan) -> dict[str, object]:
+    size = plan.dispatch.sizes[option.name]
+    return {
+        "kind": option.kind,
+        "site": option.site_id,
+        "size": size,
+        "unit": {"supply": "kW", "battery": "kWh", "certificate": "kWh", "retrofit": ""}[option.kind],
+        "most": option.most,
+        "cost_in_window": size * option.cost_per_unit,
+    }
