@@ -114,9 +114,9 @@ def test_options_are_sized_and_their_cost_is_told(copy: Path) -> None:
 
 def test_a_green_target_is_met_or_explained(copy: Path) -> None:
     target = '[[target]]\nmeasure = "cfe"\nat_least = {}\nsites = ["dc-b"]\nsource = "goal"\n'
-    more = PANELS[: PANELS.rindex("[[option]]")] + target.format(0.75)
+    more = PANELS[: PANELS.rindex("[[option]]")] + target.format(0.68)
     met = planned(shutil.copytree(copy, copy.parent / "met"), more, objective="cost")
-    assert met.plan.dispatch.sites["dc-b"].totals.cfe >= 0.75 - 1e-4  # type: ignore[operator]
+    assert met.plan.dispatch.sites["dc-b"].totals.cfe >= 0.68 - 1e-4  # type: ignore[operator]
     with pytest.raises(PlanError, match="E-DISPATCH-TARGET") as refused:
         planned(copy, target.format(0.9))
     assert "90.0% cannot be met: at best" in refused.value.what
