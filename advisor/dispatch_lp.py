@@ -34,8 +34,8 @@ from features.message import say
 
 TIE_BREAK = 1e-5
 """Weight of a moved or delivered kWh against the largest weight of a purchased one [1]."""
-Sum: TypeAlias = Objective | Literal["load_kwh", "consumption_kwh", "certified_kwh"]
-"""What a row or an objective may add up; the last three only inside targets."""
+Sum: TypeAlias = Objective | Literal["load_kwh", "certified_kwh"]
+"""What a row or an objective may add up; the last two only inside targets."""
 
 
 def weights(site: DispatchSite, objective: Sum, hours: float) -> FloatArray:
@@ -55,7 +55,7 @@ def work_weights(site: DispatchSite, objective: Sum, hours: float) -> FloatArray
     """Return what a kW of work done in a step adds to a sum besides its purchase [its unit per kW]."""
     if objective == "water_m3":
         return hours * _declared(site.water_m3_per_kwh, site, "E-DISPATCH-WATER", _NO_WATER)
-    if objective in ("load_kwh", "consumption_kwh"):
+    if objective == "load_kwh":
         return hours * site.facility_per_work
     return np.zeros_like(site.load_kw)
 
@@ -252,9 +252,6 @@ class SitePart:
             for name in ("out", "discharge"):
                 if name in self.first:
                     vector[self.first[name] :][:n] += hours
-        if objective == "consumption_kwh" and "charge" in self.first:
-            vector[self.first["charge"] :][:n] += hours
-            vector[self.first["discharge"] :][:n] -= hours
         if objective == "cost":
             if site.battery is not None:
                 vector[self.first["discharge"] :][:n] += hours * site.battery.cycle_cost_per_kwh
@@ -270,7 +267,7 @@ class SitePart:
             # a purchase that is paid for must not make a transfer worth its energy
             paid = np.maximum(-weights(self.site, "cost", hours), 0.0)
             return hours * exchange.transfer_price_per_kwh + paid * exchange.transfer_kwh_per_kwh
-        if objective in ("load_kwh", "consumption_kwh"):
+        if objective == "load_kwh":
             return hours * exchange.transfer_kwh_per_kwh
         return 0.0
 
@@ -279,7 +276,7 @@ class SitePart:
         site, hours = self.site, self.setting.hours
         if objective == "water_m3" and site.water_m3 is not None:
             return float(site.water_m3.sum() - work_weights(site, "water_m3", hours) @ self.classes_kw)
-        if objective in ("load_kwh", "consumption_kwh"):
+        if objective == "load_kwh":
             return hours * float((site.load_kw - site.facility_per_work * self.classes_kw).sum())
         return 0.0
 

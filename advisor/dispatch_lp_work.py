@@ -90,7 +90,7 @@ class WorkPart:
             # a purchase that is paid for must not make a transfer worth its energy
             paid = np.maximum(-weights(part.site, "cost", hours), 0.0)
             moved = moved + hours * place.transfer_price_per_kwh + paid * place.transfer_kwh_per_kwh
-        if objective in ("load_kwh", "consumption_kwh"):
+        if objective == "load_kwh":
             moved = moved + hours * place.transfer_kwh_per_kwh
         return moved
 

@@ -110,7 +110,8 @@ def _standing(site: DispatchSite, plan: Dispatch, setting: Setting) -> DispatchS
         if option.kind == "supply":
             site = replace(site, own_kw=site.own_kw + size * option.series)
         elif option.kind == "retrofit":
-            site = replace(site, load_kw=np.clip(site.load_kw - size * option.series, 0, None))
+            less = np.clip(site.load_kw - size * option.series, 0, None)
+            site = replace(site, load_kw=less, it_kw=site.work_kw, backup_kw=site.carried_kw)
         elif option.kind == "battery" and site.battery is not None and size:
             b = site.battery
             larger = {
@@ -245,9 +246,8 @@ def _of_targets(sites: Sequence[DispatchSite], plan: Dispatch, setting: Setting)
         elif target.measure == "coverage":
             missing = target.bound - (1 - grid / load)
         elif target.measure == "green_share":
-            used = max(grid + sum(t.own_used_kwh for t in told), 1e-9)
             certified = sum(plan.sizes.get(o.name, 0.0) for o in mine if o.kind == "certificate")
-            missing = target.bound - (used - grid + certified) / used
+            missing = target.bound - (1 - (grid - certified) / load)
         else:
             total = sum(float(getattr(t, target.measure) or 0.0) for t in told)
             if target.measure == "cost":
