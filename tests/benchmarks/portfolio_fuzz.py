@@ -31,7 +31,7 @@ from tests.portfolio_cases import Case, portfolio
 
 RESULTS = Path(__file__).parent / "results" / "portfolio_fuzz.md"
 WORSE = 1e-4
-"""A plan may be worse than doing nothing by tie-break and gap of the solver: share of what is at stake [1]."""
+"""A plan may be worse than doing nothing by tie-break and gap: share of what is at stake [1]."""
 GAP = 1e-3
 """Largest gap, as a share of what is at stake [1]."""
 INFEASIBLE = ("E-DISPATCH-CAPACITY", "E-DISPATCH-RESERVE", "E-DISPATCH-AT-MOST")
