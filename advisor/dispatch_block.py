@@ -160,7 +160,7 @@ class Block:
         for work in self._work:
             work.costs(vector, objective, names)
         for option in self.options:
-            if names is None or option.site_id is None or option.site_id in names:
+            if names is None or option.site_id in names:
                 vector[self._size[option.name]] += self._option_cost(option, objective)
         return vector
 
@@ -185,6 +185,15 @@ class Block:
             work.tie_break(vector)
         vector[list(self._size.values())] = 1.0
         return TIE_BREAK * vector
+
+    def _scale(self, costs: FloatArray) -> float:
+        """Return the largest cost of a step: beside the price of a retrofit no kWh would count."""
+        of_steps = costs.copy()
+        of_steps[list(self._size.values())] = 0.0
+        for part in self._parts:
+            if part.site.peak is not None:
+                of_steps[part.first["peak"] :][: len(part.site.peak.price_per_kw)] = 0.0
+        return float(np.abs(of_steps).max(initial=0.0))
 
     def _bounds(self, sites: Sequence[DispatchSite], objective: Objective, at_most: float | None) -> Bounds:
         at = Bounds.of(self._lp)
@@ -258,7 +267,8 @@ class Block:
         """
         bounds = self._bounds(sites, objective, at_most)
         place = ", ".join(s.site_id for s in sites)
-        found = self._lp.solve(self._costs(objective), bounds, self._tie_break(), self._whole, place)
+        costs = self._costs(objective)
+        found = self._lp.solve(costs, bounds, self._tie_break(), self._whole, place, scale=self._scale(costs))
         return None if found is None else self._read(found, self._constant(objective))
 
     def least(self, sites: Sequence[DispatchSite], k: int, at_most: float | None) -> Raw | None:

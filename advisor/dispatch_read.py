@@ -109,7 +109,9 @@ def built(site: DispatchSite, options: Sequence[Option], sizes: dict[str, float]
         elif option.kind == "supply" and option.profile is not None:
             site = replace(site, own_kw=site.own_kw + size * option.profile)
         elif option.profile is not None:
-            site = replace(site, load_kw=np.maximum(site.load_kw - size * option.profile, 0.0))
+            # power is saved; the work, and what backup was laid out for, stay
+            saved = np.maximum(site.load_kw - size * option.profile, 0.0)
+            site = replace(site, load_kw=saved, it_kw=site.work_kw, backup_kw=site.carried_kw)
     return site
 
 

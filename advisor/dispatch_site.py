@@ -47,8 +47,8 @@ class Target:
     """A bound that a plan must keep: sums at most, shares (``cfe``, ``coverage``, ``green_share``) at least.
 
     ``site_ids``: the sites that it counts together; None: all of them. ``green_share`` counts own and
-    contracted production and guarantees of origin over the load, so that no loss raises it; the grid's own
-    mix counts nothing.
+    contracted production used and guarantees of origin; the grid's own mix counts nothing. All shares are of
+    the load: what a battery loses raises none.
     """
 
     measure: Measure
@@ -94,6 +94,8 @@ class DispatchSite:
     fixed_cost : float
         What is paid within the window whatever is planned, contracts for example; negative: received
         [currency].
+    backup_kw : numpy.ndarray or None, shape (n,)
+        Power that the battery's ``reserve_hours`` must carry [kW]; None: `load_kw`.
     water_m3, water_m3_per_kwh : numpy.ndarray or None, shape (n,)
         Water of each step before anything is moved [m3], and per kWh of moved IT work [m3/kWh]; None:
         unknown.
@@ -122,13 +124,14 @@ class DispatchSite:
     fixed_cost: float = 0.0
     water_m3: FloatArray | None = None
     water_m3_per_kwh: FloatArray | None = None
+    backup_kw: FloatArray | None = None
 
     def __post_init__(self) -> None:
         bounds = {
             "load_kw": (0.0, inf), "own_kw": (0.0, inf), "grid_non_green": (0.0, 1.0), "it_kw": (0.0, inf),
             "marginal": (0.0, inf), "price_per_kwh": (-inf, inf), "carbon_g_per_kwh": (0.0, inf),
             "day": (-inf, inf), "frozen": (0, 1), "grid_max_kw": (0.0, inf), "water_m3": (0.0, inf),
-            "water_m3_per_kwh": (0.0, inf),
+            "water_m3_per_kwh": (0.0, inf), "backup_kw": (0.0, inf),
         }  # fmt: skip
         for name, (lower, upper) in bounds.items():
             values = getattr(self, name)
@@ -160,17 +163,22 @@ class DispatchSite:
         """Facility kWh per moved kWh of work [1]."""
         return np.ones_like(self.load_kw) if self.marginal is None else self.marginal
 
+    @property
+    def carried_kw(self) -> FloatArray:
+        """Power that backup must carry [kW]."""
+        return self.load_kw if self.backup_kw is None else self.backup_kw
+
     def reserve_kwh(self, hours: float) -> FloatArray:
         """Return what the battery must still hold at the end of each step [kWh].
 
-        The declared reserve, or what the load of the following ``reserve_hours`` takes out of it.
+        The declared reserve, or what the following ``reserve_hours`` would take out of it.
         """
         n = len(self.load_kw)
         if self.battery is None or self.battery.reserve_hours == 0.0:
             return np.full(n, 0.0 if self.battery is None else self.battery.reserve_kwh)
-        ahead = self.battery.reserve_hours / hours
-        after = np.full(int(ahead) + 2, self.load_kw[-1])  # beyond the window as in its last step
-        total = np.concatenate([[0.0], np.cumsum(np.concatenate([self.load_kw, after]))])
+        ahead, carried = self.battery.reserve_hours / hours, self.carried_kw
+        after = np.full(int(ahead) + 2, carried[-1])  # beyond the window as in its last step
+        total = np.concatenate([[0.0], np.cumsum(np.concatenate([carried, after]))])
         at = np.arange(1, n + 1)
         needed = np.interp(at + ahead, np.arange(len(total)), total) - total[at]
         taken = needed * hours / self.battery.discharge_efficiency

@@ -110,7 +110,8 @@ def _standing(site: DispatchSite, plan: Dispatch, setting: Setting) -> DispatchS
         if option.kind == "supply":
             site = replace(site, own_kw=site.own_kw + size * option.series)
         elif option.kind == "retrofit":
-            site = replace(site, load_kw=np.clip(site.load_kw - size * option.series, 0, None))
+            less = np.clip(site.load_kw - size * option.series, 0, None)
+            site = replace(site, load_kw=less, it_kw=site.work_kw, backup_kw=site.carried_kw)
         elif option.kind == "battery" and site.battery is not None and size:
             b = site.battery
             larger = {

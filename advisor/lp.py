@@ -102,19 +102,28 @@ class Lp:
         return self._matrix
 
     def solve(
-        self, costs: FloatArray, bounds: Bounds, tie_break: FloatArray, whole: IntArray, place: str
+        self,
+        costs: FloatArray,
+        bounds: Bounds,
+        tie_break: FloatArray,
+        whole: IntArray,
+        place: str,
+        *,
+        scale: float | None = None,
     ) -> Solved | None:
         """Minimise, warm where it was solved before.
 
         Parameters
         ----------
         costs, tie_break : numpy.ndarray, shape (columns,)
-            ``tie_break`` is relative to the largest cost.
+            ``tie_break`` is relative to ``scale``.
         bounds : Bounds
         whole : numpy.ndarray of int
             Columns that take whole numbers only.
         place : str
             Named in errors.
+        scale : float or None
+            What counts as 1 for the solver; None: the largest cost.
 
         Returns
         -------
@@ -126,7 +135,7 @@ class Lp:
         features.errors.PlanError
             ``E-DISPATCH-SOLVER``: HiGHS ended in another way than optimal or infeasible.
         """
-        scale = float(np.abs(costs).max(initial=0.0)) or 1.0
+        scale = scale or float(np.abs(costs).max(initial=0.0)) or 1.0
         bound = None
         if len(whole):
             # first without tie-break, for its bound; then the rest beside the whole numbers found
@@ -143,7 +152,9 @@ class Lp:
         solution = highs.getSolution()
         x = np.clip(np.asarray(solution.col_value), bounds.lower, bounds.upper)
         if bound is None:
-            bound = dual_bound(self.matrix, costs, scale * np.asarray(solution.row_dual), bounds)
+            duals = scale * np.asarray(solution.row_dual)
+            # the second where the tie-break alone decides: its duals bound nothing
+            bound = max(dual_bound(self.matrix, costs, y, bounds) for y in (duals, np.zeros_like(duals)))
         return Solved(x, float(costs @ x), bound, max(int(highs.getInfo().simplex_iteration_count), 0))
 
     def relaxed(

@@ -211,7 +211,8 @@ def test_every_plan_is_verified_and_not_worse_than_nothing(drawn: tuple) -> None
         assert after <= before + 2e-5 * max(abs(before), done.totals.load_kwh)
         if objective != "cost":
             assert done.report.gap is not None
-            assert done.report.gap <= 1e-3 or after < 1e-3 * done.totals.load_kwh
+            # the tie-break may give away so much of a kWh for every kWh that it spares
+            assert done.report.gap * after <= 1e-3 * after + 2e-5 * done.totals.load_kwh
 
 
 @settings(max_examples=40, deadline=None)

@@ -139,6 +139,59 @@ def test_water_follows_the_work() -> None:
         DispatchModel([site([4, 4], [0, 0])], np.zeros(2), 1.0, limited="water_m3").solve()
 
 
+def test_beside_a_dear_retrofit_every_kwh_still_counts() -> None:
+    here = priced([5] * 4, [0] * 4, flexible_share=0.5, price_per_kwh=np.array([2.0, 1, 2, 1]))
+    for cost in (1e3, 1e6, 1e9):
+        done = plan([here], options=[Option("cooling", "retrofit", "a", cost, 1.0, ONE)])
+        assert done.sizes["cooling"] == 0
+        assert done.totals.cost == pytest.approx(2 * 2.5 * 2 + 2 * 7.5)
+        assert done.report.gap == pytest.approx(0, abs=1e-6)
+
+
+def test_a_retrofit_saves_power_and_leaves_the_work() -> None:
+    # half of 5 kW may leave, although the facility then draws 4 only
+    here = priced([5] * 4, [0] * 4, flexible_share=0.5, price_per_kwh=np.array([2.0, 1, 2, 1]))
+    done = plan([here], options=[Option("cooling", "retrofit", "a", 0.0, 1.0, ONE)])
+    assert done.sites["a"].out_kw.max() == pytest.approx(2.5)
+    assert done.sites["a"].work_kw.sum() == pytest.approx(20)
+    assert done.totals.load_kwh == pytest.approx(16)
+
+
+def test_a_retrofit_leaves_what_backup_was_laid_out_for() -> None:
+    store = battery(
+        9.0, reserve_hours=1.0, discharge_efficiency=1.0, charge_efficiency=1.0, grid_charging=True
+    )
+    here = priced([5] * 4, [0] * 4, battery=store, price_per_kwh=np.array([1.0, 1, 9, 9]))
+    done = plan([here], options=[Option("cooling", "retrofit", "a", 0.0, 1.0, ONE)],
+                battery_start=0.5, battery_end="free")  # fmt: skip
+    assert done.sizes["cooling"] == 1
+    assert done.sites["a"].soc_kwh.min() == pytest.approx(5)
+
+
+def test_certificates_of_the_portfolio_count_at_no_single_site() -> None:
+    here = priced([4] * 4, [0] * 4)
+    green = Option("certificates", "certificate", None, 0.1, 100.0)
+    assert plan([here], options=[green], targets=[Target("green_share", 0.5)]).sizes["certificates"] > 0
+    with pytest.raises(PlanError):
+        plan([here], options=[green], targets=[Target("green_share", 0.5, ("a",))])
+    mine = replace(green, site_id="a")
+    done = plan([here], options=[mine], targets=[Target("green_share", 0.5, ("a",))])
+    assert done.sizes["certificates"] == pytest.approx(8)
+
+
+def test_no_share_is_reached_by_losing_energy_in_a_battery() -> None:
+    # taking in and delivering at once would lose surplus, and half of more would be green
+    here = priced([4, 4], [20, 0], battery=battery(0.001, power_kw=16.0))
+    for measure in ("green_share", "coverage", "cfe"):
+        with pytest.raises(PlanError):
+            plan([replace(here, grid_non_green=np.ones(2))], targets=[Target(measure, 0.6)])  # type: ignore[arg-type]
+
+
+def test_where_nothing_can_be_gained_the_gap_is_zero() -> None:
+    here = priced([4] * 4, [0] * 4, battery=battery(9.0), water_m3=ONE, water_m3_per_kwh=ONE)
+    assert plan([here], "water_m3").report.gap == 0.0
+
+
 def test_wrong_options_are_refused() -> None:
     here = priced([4] * 4, [0] * 4)
     for wrong in (
