@@ -221,7 +221,7 @@ def _case(source: Source, series: _Series, horizon: Horizon, issues: list[DataIs
     _refuse_gaps(name, known)
     labels = dict(supply.labels)
     kept = {"price": supply.price_per_kwh, "carbon": supply.carbon_g_per_kwh, "water": series.water_m3}
-    labels["water"] = say("measured; it follows the work") if series.water_m3 is not None else say("unknown")
+    labels["water"] = say("measured; it follows the work") if series.water_m3 is not None else say("no meter")
     for what, column in {"price": "price_per_kwh", "carbon": "carbon_g_per_kwh", "water": "water_m3"}.items():
         kept[what], labels[what] = _complete(kept[what], labels[what], known, name, column, issues)
     movable = known if series.it is None else known & np.isfinite(series.it)
