@@ -59,9 +59,9 @@ def balanced(
         site_id, 1.0, load, np.maximum(grid, 0.0),
         (
             Supply("roof", "self-built", roof_used + charge, exported_kwh=fed,
-                   spilled_kwh=surplus - charge - fed, certificates_sold_kwh=sold * made),
-            Supply("line", "direct-line", line_used, spilled_kwh=line - line_used),
-            Supply("wind", "traded", contract, carbon_g_per_kwh=12.0),
+                   spilled_kwh=surplus - charge - fed, certified=True, certificates_sold_kwh=sold * made),
+            Supply("line", "direct-line", line_used, spilled_kwh=line - line_used, certified=True),
+            Supply("wind", "traded", contract, certified=True, carbon_g_per_kwh=12.0),
         ),
         GridMix(cfe_share=cfe, nuclear_share=0.3 * cfe, carbon_g_per_kwh=900.0 * (1 - cfe)),
         charge + bought, discharge, needed_kwh=float(load.sum()), it_kwh=it,

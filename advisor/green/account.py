@@ -77,11 +77,11 @@ class Indicator:
 
 @dataclass(frozen=True)
 class GreenAccount:
-    """All indicators of one tally; ``open_kwh`` [kWh] is what no energy or certificate claims (as in REF)."""
+    """All indicators of one tally; ``open_kwh`` [kWh] is what nothing claims (as in REF); None: unknown."""
 
     tally: GreenTally
     indicators: tuple[Indicator, ...]
-    open_kwh: float
+    open_kwh: float | None
     unused_certificates_kwh: float
     offsets_kg: float
 
@@ -135,13 +135,12 @@ def green_account(
     held = instruments or Instruments()
     refuse_own_certificates(held.certificates, tuple(s.name for s in tally.supplies))
     case = _Case(tally, held, residual)
-    claims = case.claims(lambda s: s.kept_kwh if s.certified or s.origin != "traded" else 0.0, lambda _: True)
-    sums, unused = case.filled(claims)
+    sums, unused = case.claimed()
     indicators = (
         case.hourly_cfe(), case.own_coverage(), case.matched_share(), case.non_green(), case.annual_match(),
-        case.share("ref", sums), case.china(), case.location(), case.market(), case.cue(),
+        case.ref(), case.china(), case.location(), case.market(), case.cue(),
     )  # fmt: skip
-    open_kwh = tally.consumption_kwh - sum(sums.values())
+    open_kwh = None if case.in_doubt else tally.consumption_kwh - sum(sums.values())
     offsets = sum(o.kg for o in held.offsets) * held.part_of(tally.window_hours)
     return GreenAccount(tally, indicators, open_kwh, unused, offsets)
 
@@ -191,8 +190,33 @@ class _Case:
         parts = _split(self.tally.supplies, lambda s: s.made_kwh if s.energy == "renewable" else 0.0)
         return self.share("annual_match", self.filled(parts)[0], ("load", "supply"))
 
+    def claimed(self) -> tuple[Split, float]:
+        """Return what may be claimed by REF [kWh], by origin, and the certificates left."""
+        return self.filled(
+            self.claims(
+                lambda s: 0.0 if s.origin == "traded" and not s.certified else s.kept_kwh, lambda _: True
+            )
+        )
+
+    def ref(self) -> Indicator:
+        """Return renewable energy that is owned or whose rights were retired, over consumption."""
+        if self.in_doubt:
+            return self._unknown("ref", "1", False, self.in_doubt)
+        return self.share("ref", self.claimed()[0])
+
+    @property
+    def in_doubt(self) -> str:
+        """Why it is unknown what may be claimed; empty where it is known."""
+        names = [s.name for s in self.tally.supplies if s.certified is None and s.made_kwh > 0.0]
+        if not names:
+            return ""
+        return say("unknown whether the certificates of {names} stay with the site",
+                   names=Message.joined(", ", names))  # fmt: skip
+
     def china(self) -> Indicator:
         """Return energy of one's own and traded with its certificates + certificates retired."""
+        if self.in_doubt:
+            return self._unknown("china_green_share", "1", False, self.in_doubt)
         claims = self.claims(
             lambda s: s.kept_kwh if s.certified else 0.0, lambda scheme: scheme == CHINESE_SCHEME
         )
@@ -230,6 +254,8 @@ class _Case:
 
     def market(self) -> Indicator:
         """Return contracts at their own factors, certificates at 0, the rest at the residual mix."""
+        if self.in_doubt:
+            return self._unknown("scope2_market_kg", "kg CO2e", False, self.in_doubt)
         t, by = self.tally, dict.fromkeys(SOURCES, 0.0)
         own = [s for s in t.supplies if s.origin != "traded"]
         # own energy whose certificates were sold counts like a purchase

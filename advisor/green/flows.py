@@ -60,8 +60,9 @@ class Supply:
         Self-built and direct line: surplus fed into the grid [kWh]; None: none.
     spilled_kwh : numpy.ndarray or None, shape (n,)
         Surplus that was neither used nor fed in [kWh]; None: none.
-    certified : bool
-        Certificates are issued for it, and come to the site with the energy.
+    certified : bool or None
+        Whether its certificates come to the site with the energy and stay there. False: a plant of one's own
+        without any, a contract whose seller keeps them. None: unknown, and with it what may be claimed.
     certificates_sold_kwh : float
         Of them sold to others over the window [kWh]: that energy is green for the buyer, not for the site.
     carbon_g_per_kwh : float
@@ -74,7 +75,7 @@ class Supply:
     energy: Energy = "renewable"
     exported_kwh: FloatArray | None = None
     spilled_kwh: FloatArray | None = None
-    certified: bool = True
+    certified: bool | None = None
     certificates_sold_kwh: float = 0.0
     carbon_g_per_kwh: float = 0.0
 

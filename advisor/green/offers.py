@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -134,11 +135,24 @@ class ContractOffer:
             )  # fmt: skip
         return self.mw * self.profile_kwh_per_mw
 
-    def supply(self, steps: int, hours: float, share: float = 1.0) -> Supply:
-        """Return it as a supply of the flows: a contract, unlike a certificate, counts hour by hour."""
+    def supply(self, bought_kwh: FloatArray, hours: float, share: float = 1.0) -> Supply:
+        """Return it as a supply of the flows: a contract, unlike a certificate, counts hour by hour.
+
+        Parameters
+        ----------
+        bought_kwh : numpy.ndarray, shape (n,)
+            Bought in each step and not yet under contract [kWh].
+        hours : float
+            Length of a step [h].
+        share : float
+            Part of the power that is contracted [1].
+        """
+        delivered = share * self.delivered_kwh(len(bought_kwh), hours)
+        if not self.pay_as_produced:
+            delivered = np.minimum(delivered, bought_kwh)
         return Supply(
-            self.name, "traded", share * self.delivered_kwh(steps, hours), self.energy,
-            certified=self.bundled, carbon_g_per_kwh=self.carbon_g_per_kwh,
+            self.name, "traded", delivered, self.energy, certified=self.bundled,
+            carbon_g_per_kwh=self.carbon_g_per_kwh,
         )  # fmt: skip
 
 
@@ -185,7 +199,9 @@ class Unfit:
     reason: str
 
 
-def certificate_lot(offer: CertificateOffer, scheme: CertificateScheme, on: date) -> Lot | Unfit:
+def certificate_lot(
+    offer: CertificateOffer, scheme: CertificateScheme, on: date, claimed: Container[str] = ()
+) -> Lot | Unfit:
     """Return what certificates can add on a day, in whole certificates.
 
     Parameters
@@ -195,22 +211,24 @@ def certificate_lot(offer: CertificateOffer, scheme: CertificateScheme, on: date
         Rules of the offer's scheme.
     on : datetime.date
         Day of the retirement.
+    claimed : container of str
+        Projects whose energy is counted already: plants and contracts of the site, offsets.
     """
-    if offer.scheme != scheme.code:
-        return Unfit(offer.name, say("{found} does not count, only {wanted}", found=offer.scheme,
-                                     wanted=scheme.code))  # fmt: skip
-    if offer.energy != "renewable":
-        return Unfit(offer.name, say("nuclear energy is not renewable"))
     last = offer.valid_to or scheme.valid_to(offer.produced)
-    if on > last:
-        return Unfit(offer.name, say("its certificates expired on {day}", day=last))
-    if offer.produced > on:
-        return Unfit(offer.name, say("its energy is produced from {day} on", day=offer.produced))
     whole = scheme.unit_kwh * np.floor(offer.volume_kwh / scheme.unit_kwh)
-    if whole == 0.0:
-        return Unfit(
-            offer.name, say("it is less than one certificate of {unit:.0f} kWh", unit=scheme.unit_kwh)
-        )
+    refused: tuple[tuple[bool, str], ...] = (
+        (offer.project != "" and offer.project in claimed,
+         say("the energy of {project!r} is counted already", project=offer.project)),
+        (offer.scheme != scheme.code,
+         say("{found} does not count, only {wanted}", found=offer.scheme, wanted=scheme.code)),
+        (offer.energy != "renewable", say("nuclear energy is not renewable")),
+        (on > last, say("its certificates expired on {day}", day=last)),
+        (offer.produced > on, say("its energy is produced from {day} on", day=offer.produced)),
+        (whole == 0.0, say("it is less than one certificate of {unit:.0f} kWh", unit=scheme.unit_kwh)),
+    )  # fmt: skip
+    for applies, reason in refused:
+        if applies:
+            return Unfit(offer.name, reason)
     return Lot(
         offer.name, "certificate", float(whole), float(whole) * offer.price_per_kwh, scheme.unit_kwh, 0.0,
         offer.basis.source,

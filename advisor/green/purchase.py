@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.optimize import LinearConstraint, milp
 
+from advisor.green.flows import Supply
 from advisor.green.instruments import Certificates
-from advisor.green.offers import CertificateOffer, Lot, Unfit
+from advisor.green.offers import CertificateOffer, ContractOffer, Lot, Unfit
 from features.errors import UsageError
+from features.frame import FloatArray
 from features.message import say
 
 MWH = 1000.0
@@ -166,3 +168,25 @@ def retired(offers: Iterable[CertificateOffer], purchase: Purchase) -> tuple[Cer
         for o in offers
         if o.name in bought
     )
+
+
+def contracted(
+    offers: Iterable[ContractOffer], lots: Iterable[Lot | Unfit], purchase: Purchase, bought_kwh: FloatArray,
+    hours: float,
+) -> tuple[Supply, ...]:  # fmt: skip
+    """Return the contracts of a purchase as supplies of the flows.
+
+    Parameters
+    ----------
+    offers : iterable of ContractOffer
+    lots : iterable of Lot or Unfit
+        What the purchase was chosen from.
+    purchase : Purchase
+    bought_kwh : numpy.ndarray, shape (n,)
+        Bought in each step and not yet under contract [kWh].
+    hours : float
+        Length of a step [h].
+    """
+    most = {lot.name: lot.kwh for lot in lots if isinstance(lot, Lot)}
+    part = {line.name: line.kwh / most[line.name] for line in purchase.lines if line.kind == "contract"}
+    return tuple(o.supply(bought_kwh, hours, part[o.name]) for o in offers if o.name in part)

@@ -125,10 +125,10 @@ def _counted_kwh(rule: ShareRule, account: GreenAccount) -> float:
 
 def _reason(rule: ShareRule, account: GreenAccount, asked: float, reached: float, on: date) -> str:
     sentence = say(
-        "the share is {share:.1%}, required {sense} {asked:.1%}",
-        share=reached,
+        "the share is {share:.1f} %, required {sense} {asked:.1f} %",
+        share=100 * reached,
         sense=term(rule.sense),
-        asked=asked,
+        asked=100 * asked,
     )
     parts: list[str] = [sentence]
     if rule.state(on) == "last published target":

@@ -37,7 +37,7 @@ class SupplyTotals:
     matched_kwh: float
     exported_kwh: float
     spilled_kwh: float
-    certified: bool
+    certified: bool | None
     certificates_sold_kwh: float
     carbon_g_per_kwh: float
 

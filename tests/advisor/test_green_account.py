@@ -48,8 +48,9 @@ def by_hand() -> GreenFlows:
     return GreenFlows(
         "a", 1.0, np.array([100.0, 100.0]), np.array([40.0, 80.0]),
         (
-            Supply("roof", "self-built", np.array([60.0, 20.0]), exported_kwh=np.array([10.0, 0.0])),
-            Supply("wind", "traded", np.array([50.0, 30.0]), carbon_g_per_kwh=10.0),
+            Supply("roof", "self-built", np.array([60.0, 20.0]), exported_kwh=np.array([10.0, 0.0]),
+                   certified=True),
+            Supply("wind", "traded", np.array([50.0, 30.0]), certified=True, carbon_g_per_kwh=10.0),
         ),
         GridMix(np.array([0.5, 0.4]), None, np.array([0.1, 0.1]), np.array([400.0, 500.0])),
         needed_kwh=200.0, it_kwh=160.0,
@@ -147,6 +148,17 @@ def test_unknown_is_none_with_a_reason_and_never_zero():
     table = found.table().set_index("id")
     assert table.loc["hourly_cfe"].isna()["value"]
     assert table.loc["hourly_cfe"].isna()["grid-mix"]
+
+
+@pytest.mark.parametrize("name", ["roof", "wind"])
+def test_nothing_is_claimed_where_certificates_may_be_elsewhere(name):
+    found = account(with_supply(by_hand(), name, certified=None))
+    for claim in ("ref", "china_green_share", "scope2_market_kg"):
+        assert found[claim].value is None
+        assert name in found[claim].reason
+    assert found.open_kwh is None
+    assert value(found, "hourly_cfe") == pytest.approx(0.85)  # what flowed is known
+    assert value(found, "annual_match") == pytest.approx(0.85)
 
 
 def test_market_based_needs_no_residual_where_nothing_is_left_to_it():
@@ -316,10 +328,10 @@ def test_more_green_energy_never_lowers_a_share(flows, at, part, certified):
     grid, extra = flows.grid_kwh.copy(), np.zeros(STEPS)
     extra[at] = part * grid[at]
     grid -= extra
-    plant = Supply("more", "self-built", extra)
+    plant = Supply("more", "self-built", extra, certified=True)
     own = account(replace(flows, grid_kwh=grid, supplies=(*flows.supplies, plant)), GEC=certified)
     # a contract that delivers, whether needed in that hour or not
-    contract = Supply("more", "traded", np.full(STEPS, 300.0 * part))
+    contract = Supply("more", "traded", np.full(STEPS, 300.0 * part), certified=True)
     traded = account(replace(flows, supplies=(*flows.supplies, contract)), GEC=certified)
     papers = account(flows, GEC=certified + 500.0 * part)
     for after in (own, traded, papers):

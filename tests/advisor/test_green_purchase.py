@@ -17,7 +17,7 @@ from advisor.green.factors import load_factors, location_factor, residual_factor
 from advisor.green.flows import Basis, GreenFlows, GridMix, Supply
 from advisor.green.instruments import Certificates, Instruments, Offset
 from advisor.green.offers import CertificateOffer, ContractOffer, Lot, Unfit, certificate_lot, contract_lot
-from advisor.green.purchase import buy, retired
+from advisor.green.purchase import buy, contracted, retired
 from advisor.green.rules import check_rule
 from advisor.green.tally import tally
 from advisor.green.weights import read_weights
@@ -47,7 +47,7 @@ def year(green: float = 0.5, *, load_kw: float = 1000.0) -> GreenFlows:
     """Return a flat year whose roof covers a share of every hour."""
     load = np.full(8760, load_kw)
     return GreenFlows(
-        "hub", 1.0, load, (1 - green) * load, (Supply("roof", "self-built", green * load),),
+        "hub", 1.0, load, (1 - green) * load, (Supply("roof", "self-built", green * load, certified=True),),
         GridMix(np.full(8760, 0.3)), needed_kwh=float(load.sum()),
     )  # fmt: skip
 
@@ -75,10 +75,11 @@ def test_certificates_are_sold_whole_and_expire():
         (gec(scheme="I-REC"), TODAY, "only GEC"),
         (gec(energy="nuclear"), TODAY, "not renewable"),
         (gec(mwh=0.9), TODAY, "less than one certificate"),
+        (gec(project="roof"), TODAY, "counted already"),
     ],
 )
 def test_certificates_that_do_not_count_are_told(offer, on, why):
-    found = certificate_lot(offer, GEC, on)
+    found = certificate_lot(offer, GEC, on, claimed={"roof"})
     assert isinstance(found, Unfit)
     assert why in found.reason
 
@@ -99,7 +100,9 @@ def test_a_contract_counts_what_it_delivers_and_costs_what_it_adds():
     assert isinstance(flat, Lot)
     assert (flat.kwh, flat.matched_kwh, flat.cost) == (150.0, 120.0, pytest.approx(45.0))
     assert "not declared" in flat.note
-    assert offer.supply(3, 1.0, 0.5).delivered_kwh == pytest.approx(0.5 * shape)
+    assert offer.supply(bought, 1.0, 0.5).delivered_kwh == pytest.approx(0.5 * shape)
+    least = replace(offer, pay_as_produced=False).supply(bought, 1.0)
+    assert least.delivered_kwh == pytest.approx(np.minimum(shape, bought))
 
 
 @pytest.mark.parametrize(
@@ -216,6 +219,23 @@ def test_the_hub_node_rule_finds_the_cheapest_purchase_that_meets_it():
     assert after.purchase is None
 
 
+def test_a_contract_that_meets_the_rule_also_moves_the_hours():
+    flows = year(0.5)
+    sun = np.tile(np.maximum(np.sin((np.arange(24) - 6) / 12 * np.pi), 0.0), 365)
+    offers = [ContractOffer("sun", "profile", 3.0, 0.3, OFFER, 1000.0 * sun, replaces_per_kwh=0.3)]
+    lots = [contract_lot(offers[0], flows.grid_kwh, 1.0), certificate_lot(gec(price=1.0), GEC, TODAY)]
+    before = account(flows)
+    found = check_rule(HUB, before, NEW_HUB, lots, on=TODAY)
+    assert found.purchase is not None
+    assert [line.name for line in found.purchase.lines] == ["sun"]
+    supplies = contracted(offers, lots, found.purchase, flows.grid_kwh, 1.0)
+    after = account(replace(flows, supplies=(*flows.supplies, *supplies)))
+    assert check_rule(HUB, after, NEW_HUB, on=TODAY).verdict == "met"
+    assert after["china_green_share"].value == pytest.approx(found.share_after)
+    cfe, share = (after[n].value - before[n].value for n in ("hourly_cfe", "china_green_share"))
+    assert 0.0 < cfe < 0.8 * share  # the sun's surplus counts for the year, never for another hour
+
+
 def test_offers_that_do_not_suffice_are_told_with_what_is_missing():
     found = check_rule(HUB, account(year(0.5)), NEW_HUB, [certificate_lot(gec(), GEC, TODAY)], on=TODAY)
     assert found.purchase is not None
@@ -254,7 +274,7 @@ def test_a_rule_of_a_year_says_so_over_a_shorter_window():
     week = year(0.9)
     week = replace(
         week, load_kwh=week.load_kwh[:168], grid_kwh=week.grid_kwh[:168], needed_kwh=None, grid=GridMix(),
-        supplies=(Supply("roof", "self-built", 0.9 * week.load_kwh[:168]),),
+        supplies=(Supply("roof", "self-built", 0.9 * week.load_kwh[:168], certified=True),),
     )  # fmt: skip
     assert "168 h" in check_rule(HUB, account(week), NEW_HUB, on=TODAY).reason
 
