@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -271,30 +273,24 @@ def test_hourly_never_exceeds_what_is_matched_over_the_window(flows):
 
 
 @few
-@given(sites(), st.integers(0, STEPS - 1), st.floats(0.0, 1.0), st.booleans())
-def test_burning_ones_own_surplus_never_helps(flows, at, part, through_battery):
-    roof = flows.supplies[0]
-    fed, spilled = roof.exported_kwh.copy(), roof.spilled_kwh.copy()
-    burnt = part * (fed[at] + spilled[at])
-    spilled[at] -= min(burnt, spilled[at])
-    fed[at] = roof.exported_kwh[at] + roof.spilled_kwh[at] - burnt - spilled[at]
-    more = np.zeros(STEPS)
+@given(sites(), st.integers(0, STEPS - 1), st.floats(1.0, 500.0), st.booleans(), st.booleans())
+def test_burning_ones_own_surplus_never_helps(flows, at, burnt, was_fed_in, through_battery):
+    """A surplus that was fed in or spilled is lost in the battery, or drawn by a load that no work needs."""
+    roof, more = flows.supplies[0], np.zeros(STEPS)
     more[at] = burnt
-    changed = with_supply_balanced(flows, roof, fed, spilled, more, through_battery=through_battery)
-    before, after = account(flows, GEC=100.0), account(changed, GEC=100.0)
+    left = "exported_kwh" if was_fed_in else "spilled_kwh"
+    before = account(with_supply(flows, "roof", **{left: getattr(roof, left) + more}), GEC=100.0)
+    drawn = "charge_kwh" if through_battery else "load_kwh"
+    burning = with_supplies(flows, replace(roof, delivered_kwh=roof.delivered_kwh + more))
+    after = account(burning(**{drawn: getattr(flows, drawn) + more}), GEC=100.0)
     for name in SHARES:
         assert value(after, name) <= value(before, name) + 1e-9, name
     for name in ("non_green_kwh", "scope2_location_kg", "scope2_market_kg", "cue"):
         assert value(after, name) >= value(before, name) - 1e-6, name
 
 
-def with_supply_balanced(flows, roof, fed, spilled, more, *, through_battery):
-    """Return the flows with ``more`` of the roof drawn: lost in the battery, or as needless load."""
-    burning = replace(roof, delivered_kwh=roof.delivered_kwh + more, exported_kwh=fed, spilled_kwh=spilled)
-    supplies = (burning, *flows.supplies[1:])
-    if through_battery:
-        return replace(flows, supplies=supplies, charge_kwh=flows.charge_kwh + more)
-    return replace(flows, supplies=supplies, load_kwh=flows.load_kwh + more)
+def with_supplies(flows: GreenFlows, roof: Supply) -> Callable[..., GreenFlows]:
+    return partial(replace, flows, supplies=(roof, *flows.supplies[1:]))
 
 
 @few
