@@ -161,7 +161,10 @@ def _lines(need_kwh: float, lots: Sequence[Lot], bought: Sequence[float]) -> tup
 
 
 def retired(offers: Iterable[CertificateOffer], purchase: Purchase) -> tuple[Certificates, ...]:
-    """Return the certificates of a purchase as instruments of the account."""
+    """Return the certificates of a purchase for `advisor.green.instruments.Instruments`.
+
+    Their volume covers the window's need: over less than a year, give ``hours=tally.window_hours`` with them.
+    """
     bought = {line.name: line.kwh for line in purchase.lines if line.kind == "certificate"}
     return tuple(
         Certificates(o.name, bought[o.name], o.basis, o.scheme, o.energy, o.project)

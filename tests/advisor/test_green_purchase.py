@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from importlib.resources import files
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,6 +203,29 @@ def test_shipped_rules_say_where_they_are_from_and_what_states_them():
     stated = next(m for m in load_measures() if m.id == HUB.measures[0])
     assert (stated.sense, stated.threshold, stated.valid_to) == (HUB.sense, HUB.share, HUB.valid_to)
     assert HUB.state(date(2026, 11, 30)) == "last published target"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "hint"),
+    [
+        ("share = 0.8\n", "share = 80\n", "E-RULE-KEY", "share"),
+        ("share = 0.8\n", "", "E-RULE-KEY", "by_province"),
+        ("share = 0.8\n", "share = 0.8\nby_province = true\n", "E-RULE-KEY", "not both"),
+        ("year = 2024", "year = 2024\ncolour = 3", "E-RULE-KEY", "colour"),
+        ("valid_to = 2025", "valid_to = 2020", "E-RULE-KEY", "after valid_to"),
+        ('indicator = "china_green_share"', 'indicator = "cfe"', "E-RULE-KEY", "indicator"),
+        ('id = "cn-hub', 'id = "xx-hub', "E-RULE-ID", "not the file's name"),
+    ],
+)
+def test_a_broken_rule_is_refused_by_file_and_key(tmp_path, old, new, code, hint):
+    name = f"{HUB.id}.toml"
+    text = (Path(str(files("advisor") / "share_rules")) / name).read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(CatalogueError) as caught:
+        load_share_rules(tmp_path)
+    assert caught.value.code == code
+    assert hint in str(caught.value)
 
 
 def test_the_hub_node_rule_finds_the_cheapest_purchase_that_meets_it():
