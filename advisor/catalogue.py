@@ -1,8 +1,9 @@
-"""The catalogue of official measures, standard limits and retrofits: data files, read strictly.
+"""The catalogue of official measures, standard limits, retrofits and green-share rules: read strictly.
 
 ``advisor/measures/*.toml`` (one measure per file, its name is the id), ``advisor/limits/*.toml`` (one
-standard per file) and ``advisor/retrofits/*.toml`` (one retrofit per file) are package data: they travel in
-the wheel and are found through `importlib.resources`.
+standard per file), ``advisor/retrofits/*.toml`` (one retrofit per file), ``advisor/share_rules/*.toml`` and
+``advisor/certificate_schemes/*.toml`` are package data: they travel in the wheel and are found through
+`importlib.resources`.
 A new measure is a new file. A figure is shown with its confidence tag, and a target whose year has passed
 keeps its ``valid_to`` and is called the last published target.
 """
@@ -19,6 +20,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from advisor.green.rule_entry import CertificateScheme, ShareRule
 from advisor.measure import ACTIONS, Confidence, Judgement, Measure, Source, Strict, Text, judge
 from advisor.retrofit_entry import Retrofit
 from features.errors import CatalogueError
@@ -26,8 +28,9 @@ from features.message import say
 from features.schema import Kind
 
 __all__ = [
-    "ACTIONS", "Envelope", "EquipmentClass", "Judgement", "LimitStandard", "Measure", "Range", "Retrofit",
-    "judge", "load_limits", "load_measures", "load_retrofits", "measures_for",
+    "ACTIONS", "CertificateScheme", "Envelope", "EquipmentClass", "Judgement", "LimitStandard", "Measure",
+    "Range", "Retrofit", "ShareRule", "judge", "load_certificate_schemes", "load_limits", "load_measures",
+    "load_retrofits", "load_share_rules", "measures_for",
 ]  # fmt: skip
 
 
@@ -101,7 +104,7 @@ class LimitStandard(Strict):
         )
 
 
-_Entry = TypeVar("_Entry", Measure, LimitStandard, Retrofit)
+_Entry = TypeVar("_Entry", Measure, LimitStandard, Retrofit, ShareRule, CertificateScheme)
 
 
 def load_measures(folder: Path | None = None) -> tuple[Measure, ...]:
@@ -151,6 +154,39 @@ def load_retrofits(folder: Path | None = None) -> tuple[Retrofit, ...]:
         As `load_measures`, with codes ``E-RETROFIT-...``.
     """
     return _shipped_retrofits() if folder is None else _load(Retrofit, folder, "RETROFIT")
+
+
+def load_share_rules(folder: Path | None = None) -> tuple[ShareRule, ...]:
+    """Read every rule on green shares, sorted by id.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or None
+        Folder of TOML files; None: the shipped ones.
+
+    Raises
+    ------
+    features.errors.CatalogueError
+        As `load_measures`, with codes ``E-RULE-...``.
+    """
+    return _load(ShareRule, folder or Path(str(files("advisor") / "share_rules")), "RULE")
+
+
+def load_certificate_schemes(folder: Path | None = None) -> dict[str, CertificateScheme]:
+    """Read every scheme of certificates, by its code.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or None
+        Folder of TOML files; None: the shipped ones.
+
+    Raises
+    ------
+    features.errors.CatalogueError
+        As `load_measures`, with codes ``E-SCHEME-...``.
+    """
+    read = _load(CertificateScheme, folder or Path(str(files("advisor") / "certificate_schemes")), "SCHEME")
+    return {scheme.code: scheme for scheme in read}
 
 
 @cache

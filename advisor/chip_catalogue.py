@@ -7,7 +7,6 @@ assumption. A model without a public result has empty cells: that is a state, ne
 
 from __future__ import annotations
 
-import csv
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from advisor.assets import NotNegative, Positive, Share, Strict
+from advisor.strict_csv import Row, read_rows
 from features.errors import CatalogueError
 from features.message import say
 
@@ -281,9 +281,6 @@ class HardwareCatalogue:
         return f"{row.title} ({row.url}, {row.year})" if row.url else f"{row.title} ({row.year})"
 
 
-_Row = TypeVar("_Row", bound=Strict)
-
-
 def load_hardware(folder: Path | None = None) -> HardwareCatalogue:
     """Read the catalogue.
 
@@ -313,7 +310,7 @@ def _load(folder: Path) -> HardwareCatalogue:
         servers=_keyed(folder / "servers.csv", ServerModel, "id"),
         shapes=_keyed(folder / "shapes.csv", Shape, "id"),
         accelerators=_keyed(folder / "accelerators.csv", Accelerator, "id"),
-        caps=_rows(folder / "accelerator_caps.csv", AcceleratorCap),
+        caps=read_rows(folder / "accelerator_caps.csv", AcceleratorCap, "HW"),
         embodied=_keyed(folder / "embodied.csv", Embodied, "id"),
         offers=_keyed(folder / "offers.csv", OfferRow, "model"),
         assumptions=_keyed(folder / "assumptions.csv", Assumption, "name"),
@@ -322,47 +319,9 @@ def _load(folder: Path) -> HardwareCatalogue:
     return catalogue
 
 
-def _rows(path: Path, model: type[_Row]) -> tuple[_Row, ...]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header, lines = next(reader, []), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CatalogueError(
-            "E-HW-FILE", say("not readable as CSV: {error}", error=error), str(path), say("correct the file")
-        ) from None
-    if header != list(model.model_fields):
-        raise CatalogueError(
-            "E-HW-COLUMN",
-            say("the columns are {found}", found=", ".join(header) or "-"),
-            str(path),
-            say("they must be {wanted}", wanted=", ".join(model.model_fields)),
-        )
-    return tuple(_row(path, number, dict(zip(header, cells, strict=False)), len(cells), model)
-                 for number, cells in enumerate(lines, start=2))  # fmt: skip
-
-
-def _row(path: Path, number: int, cells: dict[str, str], width: int, model: type[_Row]) -> _Row:
-    if width != len(model.model_fields):
-        raise CatalogueError(
-            "E-HW-VALUE",
-            say("{width} cells instead of {wanted}", width=width, wanted=len(model.model_fields)),
-            f"{path}, row {number}",
-            say("correct the file"),
-        )
-    try:
-        return model.model_validate({name: None if text == "" else text for name, text in cells.items()})
-    except ValidationError as error:
-        first = error.errors()[0]
-        column = ".".join(map(str, first["loc"])) or "all columns"
-        raise CatalogueError(
-            "E-HW-VALUE", first["msg"], f"{path}, row {number}, column {column}", say("correct the file")
-        ) from None
-
-
-def _keyed(path: Path, model: type[_Row], key: str) -> dict[str, _Row]:
-    table: dict[str, _Row] = {}
-    for number, row in enumerate(_rows(path, model), start=2):
+def _keyed(path: Path, model: type[Row], key: str) -> dict[str, Row]:
+    table: dict[str, Row] = {}
+    for number, row in enumerate(read_rows(path, model, "HW"), start=2):
         ident = str(getattr(row, key))
         if ident in table:
             raise CatalogueError(

@@ -30,7 +30,7 @@ ABBREVIATIONS = frozenset((
     "ZIP", "Zip", "bzip2", "gzip", "kW", "kWh", "kg", "km", "m", "s", "MWh", "xz", "CFE", "REF",
     "COP", "Dask", "Delta", "EUR", "CNY", "USD", "Asia", "Shanghai", "T14", "Linux", "macOS", "ISO",
     "dask", "distributed", "energy-advisor", "cluster", "html", "HiGHS", "URI", "DATE", "ASHRAE", "CV",
-    "NMBE", "RMSE",
+    "NMBE", "RMSE", "CUE", "IEC",
 ))
 # fmt: on
 """Words that a Chinese reader knows as they are: units, formats, field terms."""
