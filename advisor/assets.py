@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -43,7 +43,8 @@ class Pv(Strict):
     ``kw_peak`` [kW] stands already; ``kw_peak_max`` [kW] could stand (None: no more than stands).
     Where no ``pv_power_kw`` is exported, the hourly shape is modelled for ``latitude_deg`` and
     ``longitude_deg`` [degrees, north and east positive] and scaled to ``yearly_yield_kwh_per_kw``
-    [kWh/kW]. ``price_per_kw`` [currency/kW] of more; without it no payback is told.
+    [kWh/kW]. ``price_per_kw`` [currency/kW] of more; without it no payback is told. ``certificates``: whether
+    the green certificates of what it yields are kept (and retired) or sold; None: nothing is claimed by them.
     """
 
     kw_peak: NotNegative = 0.0
@@ -52,6 +53,7 @@ class Pv(Strict):
     longitude_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
     yearly_yield_kwh_per_kw: Positive | None = None
     price_per_kw: NotNegative | None = None
+    certificates: Literal["kept", "sold"] | None = None
     source: str = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -12,6 +12,8 @@ that folder. The file is strict: an unknown key is an error. A complete example:
     objective = "non_green_kwh"            # or grid_kwh, cost, carbon_kg, water_m3; default non_green_kwh
     cost_increase_max_pct = 0.0            # at most so much dearer than today; left out: no bound
 
+    weights = "weights.csv"                # optional: provincial weights (province, year, share, source)
+
     [storage]                              # of every battery; may be left out (these are the defaults)
     start_share = 0.5                      # level at the start, share of the range reserve_kwh to energy_kwh
     end = "as-started"                     # at least as full at the end as at the start; or "free"
@@ -73,6 +75,7 @@ that folder. The file is strict: an unknown key is an error. A complete example:
     kind = "certificate"
     volume_kwh = 500000
     price_per_kwh = 0.03
+    produced = 2025-05-01                  # month of their energy; without it they meet no rule
     source = "offer of 2025-06"
 
 `advisor.portfolio_terms` tells every key of ``[[work]]``, ``[[target]]`` and ``[[option]]``.
@@ -95,7 +98,7 @@ What is green about a bought kWh, the first that is known: ``grid_cfe_share`` of
 from __future__ import annotations
 
 import tomllib
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -193,12 +196,17 @@ class Member(Strict):
 
 
 class Purchase(Strict):
-    """Green power on offer: ``volume_kwh`` [kWh] at ``price_per_kwh`` [currency/kWh]."""
+    """Certificates on offer: ``volume_kwh`` [kWh] at ``price_per_kwh`` [currency/kWh].
+
+    ``produced``: first day of the month of their energy; without it they meet no rule, for certificates
+    expire.
+    """
 
     name: Name
     kind: Literal["certificate"]
     volume_kwh: Positive
     price_per_kwh: NotNegative
+    produced: date | None = None
     source: Name
 
 
@@ -219,6 +227,7 @@ class Portfolio(Strict):
     work: tuple[Work, ...] = ()
     target: tuple[Goal, ...] = ()
     option: tuple[Choice, ...] = ()
+    weights: Name | None = None
     purchase: tuple[Purchase, ...] = ()
 
     @field_validator("start", "end", mode="before")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from advisor.dispatch_site import BoolArray, DispatchSite
 from advisor.marginal import Marginal, marginal_of
 from advisor.portfolio import Member, Portfolio
-from advisor.portfolio_supply import Horizon, supply_of
+from advisor.portfolio_supply import Generation, Horizon, supply_of
 from advisor.site import Site
 from features.errors import InsufficientDataError, SiteFileError, UnrecognisedError
 from features.frame import FloatArray
@@ -48,8 +48,8 @@ class SiteCase:
     site : Site
     dispatch : DispatchSite
     zone : TimeZone
-    own_kw : dict
-        Origin ("self-built", "direct", "traded") -> generation, shape (n,) [kW].
+    generation : tuple of Generation
+        What `dispatch.own_kw` adds up, in the order in which it is used.
     counted : numpy.ndarray of bool, shape (n,)
         Steps whose load, own production and grid share are known; others rest and are in no sum.
     marginal : Marginal
@@ -64,7 +64,7 @@ class SiteCase:
     site: Site
     dispatch: DispatchSite
     zone: TimeZone
-    own_kw: dict[str, FloatArray]
+    generation: tuple[Generation, ...]
     counted: BoolArray
     marginal: Marginal
     labels: dict[str, str]
@@ -216,7 +216,7 @@ def _tell_stations(source: Source, table: pd.DataFrame, issues: list[DataIssue])
 def _case(source: Source, series: _Series, horizon: Horizon, issues: list[DataIssue]) -> SiteCase:
     site, work, zone = source.site, source.site.workload, source.telemetry.zone
     supply = supply_of(site, source.telemetry, source.grid, source.profiles, horizon, series.pv, source.place)
-    own, name = supply.generation_kw, series.site_id
+    own, name = supply.own_kw, series.site_id
     known = np.isfinite(series.load) & np.isfinite(own) & np.isfinite(supply.non_green)
     _refuse_gaps(name, known)
     labels = dict(supply.labels)
@@ -262,7 +262,7 @@ def _case(source: Source, series: _Series, horizon: Horizon, issues: list[DataIs
         "battery": say("none") if site.battery is None else site.battery.source,
     }  # fmt: skip
     lever = "it_power_kw" if series.it is not None else "facility_power_kw"
-    parts = {origin: np.where(known, kw, 0.0) for origin, kw in supply.own_kw.items()}
+    parts = tuple(replace(g, kw=np.where(known, g.kw, 0.0)) for g in supply.generation)
     cooling = None if series.cooling is None else np.where(known, np.nan_to_num(series.cooling), 0.0)
     return SiteCase(site, dispatch, zone, parts, known, series.marginal, labels, lever, cooling)
 

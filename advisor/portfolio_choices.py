@@ -12,7 +12,7 @@ from advisor.dispatch_options import Option
 from advisor.dispatch_site import Target
 from advisor.portfolio import Movement, Portfolio
 from advisor.portfolio_case import SiteCase
-from advisor.portfolio_supply import Horizon, no_pv_shape, profile_kw
+from advisor.portfolio_supply import PV, Horizon, no_pv_shape, profile_kw
 from advisor.portfolio_terms import Choice, Work
 from advisor.solar import pv_per_kw
 from advisor.work import Place, WorkClass, running
@@ -186,7 +186,7 @@ def _profile(choice: Choice, case: SiteCase, horizon: Horizon, tables: Tables) -
         return float(choice.cooling_saved_share or 0.0) * case.cooling_kw
     if choice.profile is not None or choice.kind == "contract":
         return np.nan_to_num(profile_kw(choice.profile, tables, horizon))
-    measured, pv = case.own_kw.get("self-built"), case.site.pv
+    measured, pv = next((g.kw for g in case.generation if g.name == PV), None), case.site.pv
     if pv is not None and pv.kw_peak > 0 and measured is not None:
         return measured / pv.kw_peak
     shape = None if pv is None else pv_per_kw(horizon.stamps, horizon.hours, pv)

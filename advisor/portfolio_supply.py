@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from advisor.dispatch_site import PeakCharge
+from advisor.green.flows import ORIGINS, Origin
 from advisor.site import Site
 from advisor.solar import pv_per_kw
 from advisor.tariff import Contract
@@ -17,6 +18,8 @@ from features.frame import FloatArray
 from features.message import Message, say
 from features.telemetry import Telemetry, TimeZone
 
+PV = "photovoltaics"
+"""Name of a site's own plant in the account of green."""
 GRID_COLUMNS = ("grid_cfe_share", "green_share", "carbon_g_per_kwh", "price_per_kwh")
 
 
@@ -40,13 +43,23 @@ class Horizon:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """One plant or contract: ``kw`` (n,) [kW]; ``certified`` whether its certificates stay with the site."""
+
+    name: str
+    origin: Origin
+    kw: FloatArray
+    certified: bool | None
+
+
+@dataclass(frozen=True)
 class Supply:
     """Everything but the load of a site over the n steps of a plan; NaN where not known.
 
     Parameters
     ----------
-    own_kw : dict
-        Origin ("self-built", "direct", "traded") -> generation, shape (n,) [kW].
+    generation : tuple of Generation
+        Own and contracted, in the order in which they are used.
     non_green : numpy.ndarray, shape (n,)
         Share of a purchased kWh that is not green [1].
     price_per_kwh, carbon_g_per_kwh : numpy.ndarray or None, shape (n,)
@@ -57,7 +70,7 @@ class Supply:
         Quantity -> where it comes from.
     """
 
-    own_kw: dict[str, FloatArray]
+    generation: tuple[Generation, ...]
     non_green: FloatArray
     price_per_kwh: FloatArray | None
     carbon_g_per_kwh: FloatArray | None
@@ -66,9 +79,9 @@ class Supply:
     labels: dict[str, str]
 
     @property
-    def generation_kw(self) -> FloatArray:
+    def own_kw(self) -> FloatArray:
         """Own and contracted generation, shape (n,) [kW]."""
-        return np.asarray(np.sum(list(self.own_kw.values()), axis=0))
+        return np.asarray(np.sum([g.kw for g in self.generation], axis=0))
 
 
 def supply_of(
@@ -107,10 +120,11 @@ def supply_of(
     price, price_label = _price(site, around, horizon, telemetry.zone)
     carbon, carbon_label = _carbon(site, around)
     pv, own_label = _pv(site, measured_pv, horizon, place)
-    own, cost = {"self-built": pv}, 0.0
+    kept = None if site.pv is None or site.pv.certificates is None else site.pv.certificates == "kept"
+    own, cost = [Generation(PV, "self-built", pv, kept)], 0.0
     for contract in site.contract:
         produced = contract.kw * profile_kw(contract.profile, profiles, horizon)
-        own[contract.origin] = own.get(contract.origin, np.zeros_like(pv)) + produced
+        own.append(Generation(contract.name, contract.origin, produced, contract.certificates))
         cost += horizon.hours * contract.price_per_kwh * float(np.nansum(produced))
         own_label = Message.joined("; ", [own_label, _contract_label(contract)])
     labels = {
@@ -118,7 +132,8 @@ def supply_of(
         "carbon": carbon_label,
     }  # fmt: skip
     peak = site.tariff.peak(horizon.stamps, horizon.hours, telemetry.zone) if site.tariff else None
-    return Supply(own, non_green, price, carbon, peak, cost, labels)
+    own.sort(key=lambda g: ORIGINS.index(g.origin))
+    return Supply(tuple(own), non_green, price, carbon, peak, cost, labels)
 
 
 def profile_kw(name: str | None, profiles: Mapping[str, pd.DataFrame], horizon: Horizon) -> FloatArray:

@@ -142,7 +142,7 @@ class Contract(Strict):
     """
 
     name: Annotated[str, Field(min_length=1)]
-    origin: Literal["direct", "traded"]
+    origin: Literal["direct-line", "traded"]
     kw: Positive
     profile: str | None = None
     price_per_kwh: NotNegative

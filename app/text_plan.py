@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from advisor.green.words import WORDS
 from advisor.portfolio_plan import KNOWLEDGE
 from app import wording
 from app.service.plan_summary import purchases
 from app.text import files_text, issues_line, issues_text, join, table
 
 if TYPE_CHECKING:
+    from advisor.green.account import Indicator
     from app.service.plan import PlanOutcome
 
 MOST_SITES = 12
@@ -21,6 +23,7 @@ def plan(outcome: PlanOutcome) -> str:
         _headline(outcome),
         _sites(outcome),
         _front(outcome),
+        _green(outcome),
         _purchases(outcome),
         _servers(outcome),
         _failed(outcome),
@@ -94,6 +97,33 @@ def _front(outcome: PlanOutcome) -> str:
     said = "cost" if second == "cost" else "work moved and energy from batteries"
     head = ("point", "bound", "cost", "moved and stored", "non-green", "green share")
     return f"Least non-green energy for a bounded {said}:\n\n{table(head, rows, right=head)}"
+
+
+def _green(outcome: PlanOutcome) -> str:
+    """Return the measures of green beside each other, before and after, and the rules by site."""
+    green = outcome.green
+    rows = [
+        (str(WORDS[new.id].title), _told(old), _told(new))
+        for old, new in zip(green.before.indicators, green.after.indicators, strict=True)
+    ]
+    reasons = {str(i.reason) for i in green.after.indicators if i.value is None}
+    rules = [
+        f"- {rules.site_id}: {check.rule.title}: {check.verdict}"
+        + (f", {wording.quantity(check.short_kwh, 'kWh')} short" if check.short_kwh else "")
+        for rules in green.rules
+        for check in rules.checks
+    ]
+    head = ("measure of green", "as it is", "planned")
+    unknown = "\n".join(f"unknown: {reason}" for reason in sorted(reasons))
+    return join(table(head, rows, right=head[1:]), unknown, "\n".join(rules))
+
+
+def _told(indicator: Indicator) -> str:
+    if indicator.value is None:
+        return "unknown"
+    if indicator.unit == "1":
+        return wording.percent(indicator.value)
+    return wording.quantity(indicator.value, indicator.unit)
 
 
 def _purchases(outcome: PlanOutcome) -> str:

@@ -121,7 +121,7 @@ def data_centre_site(declared: Declared) -> str:
         *([f"year = {d.factor_year}"] if d.factor_year else []), f'source = "{d.factor_source}"',
         "", "[green]", f"grid_share = {d.green}",
         f'source = "{ASSUMED}; replace by certificates retired over energy bought"',
-        "", "[pv]", f"kw_peak = {c.pv_peak_kw}", f"kw_peak_max = {2.5 * c.pv_peak_kw}",
+        "", "[pv]", 'certificates = "kept"', f"kw_peak = {c.pv_peak_kw}", f"kw_peak_max = {2.5 * c.pv_peak_kw}",
         f"latitude_deg = {c.climate.latitude_deg}", f"longitude_deg = {d.longitude_deg}",
         "price_per_kw = 3200.0", f'source = "{ASSUMED}; the export holds what it generates"',
         "", "[battery]", f"energy_kwh = {d.battery_kwh}", f"power_kw = {d.battery_kw}",

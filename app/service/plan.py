@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from advisor.green.weights import read_weights
 from advisor.portfolio import Member, Portfolio, read_portfolio
 from advisor.portfolio_case import SiteCase, Source, cases_of
 from advisor.portfolio_choices import classes_of, options_of, targets_of, with_batteries
+from advisor.portfolio_green import PortfolioGreen, green_of
 from advisor.portfolio_plan import Choices, PortfolioPlan, horizon_of, plan_portfolio
 from advisor.portfolio_supply import Horizon
 from advisor.site import Site, read_site
@@ -31,9 +33,10 @@ FAILED = 1
 
 @dataclass(frozen=True)
 class PlanOutcome:
-    """The plan, what failed, findings (``found`` in planning, ``issues`` of the exports), files, servers."""
+    """Plan, account of green, what failed, findings (``found`` in planning, ``issues`` of exports), files."""
 
     plan: PortfolioPlan
+    green: PortfolioGreen
     sources: tuple[Source, ...]
     failed: tuple[FailedMember, ...]
     found: tuple[DataIssue, ...]
@@ -49,7 +52,9 @@ class PlanOutcome:
     def to_dict(self) -> dict[str, object]:
         """Return the summary and the files."""
         return {
-            **summary(self.plan, self.sources, self.failed, (*self.found, *self.issues), self.servers),
+            **summary(
+                self.plan, self.green, self.sources, self.failed, (*self.found, *self.issues), self.servers
+            ),
             "written": [str(path) for path in self.written],
         }
 
@@ -85,6 +90,8 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
     horizon = horizon_of(portfolio, sources)
     choices = _choices(folder, portfolio, cases, horizon)
     plan = plan_portfolio(portfolio, cases, horizon, choices, points=points, progress=tell)
+    weights = None if portfolio.weights is None else read_weights(folder / portfolio.weights)
+    green = green_of(plan, on=horizon.window[1].date(), weights=weights)
     servers: list[SiteServers] = []
     for case in (c for c in cases if c.site.servers):
         _try(lambda c=case: servers.append(plan_servers(c)), case.site.id, failed)  # type: ignore[misc]
@@ -98,10 +105,12 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
         write_parquet(
             out / "pareto_plans.parquet", pa.Table.from_pandas(plan.front.plans, preserve_index=False)
         ),
-        write_json(out / "summary.json", summary(plan, used, tuple(failed), (*found, *findings), servers)),
+        write_json(
+            out / "summary.json", summary(plan, green, used, tuple(failed), (*found, *findings), servers)
+        ),
     )
     tell("done", 1.0)
-    return PlanOutcome(plan, used, tuple(failed), found, findings, written, tuple(servers))
+    return PlanOutcome(plan, green, used, tuple(failed), found, findings, written, tuple(servers))
 
 
 def _cases(

@@ -10,6 +10,7 @@ import numpy as np
 from advisor.dispatch_options import Option
 from advisor.portfolio import FILE, Purchase
 from advisor.portfolio_case import Source
+from advisor.portfolio_green import PortfolioGreen
 from advisor.portfolio_plan import KNOWLEDGE, PortfolioPlan, SitePlan
 from advisor.work import WorkClass
 from app.service.plan_servers import SiteServers
@@ -28,6 +29,7 @@ class FailedMember:
 
 def summary(
     plan: PortfolioPlan,
+    green: PortfolioGreen,
     sources: tuple[Source, ...],
     failed: tuple[FailedMember, ...],
     issues: tuple[DataIssue, ...],
@@ -66,6 +68,7 @@ def summary(
             }
             for t in plan.setting.targets
         ],
+        "green": _green(green),
         "purchases": purchases(plan),
         "servers": {s.site_id: s.to_dict() for s in servers},
         "solver": vars(report),
@@ -138,6 +141,15 @@ def purchases(plan: PortfolioPlan) -> list[dict[str, object]]:
 
 def _price(offer: Purchase) -> float:
     return offer.price_per_kwh
+
+
+def _green(green: PortfolioGreen) -> dict[str, object]:
+    """Return every measure of green before and after, and the rules by site."""
+    return {
+        "baseline": green.before.to_dict(),
+        "planned": green.after.to_dict(),
+        "rules": {r.site_id: [c.to_dict() for c in r.checks] for r in green.rules},
+    }
 
 
 def _work(work: WorkClass, plan: PortfolioPlan) -> dict[str, object]:

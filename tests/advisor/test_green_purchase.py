@@ -31,7 +31,7 @@ GEC = load_certificate_schemes()["GEC"]
 TODAY = date(2025, 11, 1)
 HUB, WEIGHT = ({r.id: r for r in load_share_rules()}[name] for name in
                ("cn-hub-node-green-share", "cn-provincial-weight"))  # fmt: skip
-NEW_HUB = {"country": "CN", "new_build": True, "hub_node": True}
+NEW_HUB = {"country": "CN", "kind": "data-centre", "new_build": True, "hub_node": True}
 
 
 def lot(name: str, kwh: float, price: float, step: float = 0.0) -> Lot:
@@ -283,7 +283,7 @@ def test_offsets_never_help_to_meet_a_rule():
     ("facts", "on", "verdict", "hint"),
     [
         ({**NEW_HUB, "new_build": False}, TODAY, "does not apply", "new_build"),
-        ({"country": "CN", "hub_node": True}, TODAY, "cannot be judged", "new_build"),
+        ({"country": "CN", "kind": "data-centre", "hub_node": True}, TODAY, "cannot be judged", "new_build"),
         ({**NEW_HUB, "country": "DE"}, TODAY, "does not apply", "not in DE"),
         (NEW_HUB, date(2024, 1, 1), "does not apply", "in force from"),
         (NEW_HUB, date(2026, 11, 30), "not met", "last published target"),
@@ -337,7 +337,7 @@ def test_the_provincial_weight_is_the_users(tmp_path):
     asked, basis = weights.of("Guangdong", 2025)
     assert (asked, basis) == (0.55, Basis("published", "a notice"))
     assert weights.of("内蒙古自治区", 2025)[0] == 0.3
-    facts = {"country": "CN"}
+    facts = {"country": "CN", "kind": "data-centre"}
     found = check_rule(WEIGHT, account(year(0.5)), facts, on=TODAY, weight=asked)
     assert (found.verdict, found.short_kwh) == ("not met", pytest.approx(0.05 * 8_760_000))
     assert check_rule(WEIGHT, account(year(0.55)), facts, on=TODAY, weight=asked).verdict == "met"

@@ -50,7 +50,7 @@ def checks() -> list[RuleCheck]:
         certificate_lot(CertificateOffer(name, kwh, 0.005, day, PAPER), scheme, TODAY)
         for name, kwh, day in (("new <b>", 9e6, date(2025, 3, 1)), ("old", 1e6, date(2023, 1, 1)))
     ]
-    facts = {"country": "CN", "new_build": True, "hub_node": True}
+    facts = {"country": "CN", "kind": "data-centre", "new_build": True, "hub_node": True}
     return [check_rule(r, account(), facts, offers, on=TODAY, weight=0.4) for r in load_share_rules()]
 
 

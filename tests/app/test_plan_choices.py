@@ -179,7 +179,7 @@ def test_a_contract_is_matched_by_the_hour_and_paid_as_produced(copy: Path) -> N
     site.write_text(site.read_text(encoding="utf-8") + contract, encoding="utf-8")
     done = planned(copy)
     case = next(p for p in done.plan.sites if p.case.dispatch.site_id == "dc-a")
-    assert case.case.own_kw["traded"].sum() == pytest.approx(100 * 6 * 7)
+    assert next(g.kw for g in case.case.generation if g.name == "wind").sum() == pytest.approx(100 * 6 * 7)
     assert case.case.dispatch.fixed_cost == pytest.approx(0.4 * 4200)
     local = done.plan.horizon.stamps.tz_convert("+08:00")
     assert case.before.own_used_kw[local.hour < 6] == pytest.approx(100)
