@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,25 +22,40 @@ OUTLIER, ROUNDS = 5.0, 3
 """Rows further off than this many typical residuals are left out, in so many rounds of fitting."""
 FEWEST_DAYS = 5
 WEATHER = ("outdoor_dry_bulb_c", "outdoor_wet_bulb_c")
+CLASSES = (4, 2)
+"""Into so many classes of equally many hours the weather is divided; the first that all have a slope goes."""
+SHARPEST = 0.05
+"""A class whose standard error is above this does not tell its slope [1]."""
 
 
 @dataclass(frozen=True)
 class Marginal:
-    """Facility kWh per kWh of moved IT work [1] with its 90 % interval, and what it rests on."""
+    """Facility kWh per kWh of moved IT work [1] with its 90 % interval, and what it rests on.
+
+    ``hourly`` (steps,) its value in each step where the export tells how it follows the weather; then the
+    other figures are those of the mean over the window.
+    """
 
     lower: float
     point: float
     upper: float
     source: str
+    hourly: FloatArray | None = None
+
+    def over(self, steps: int) -> FloatArray:
+        """Return the value of every step, shape (steps,) [1]."""
+        return np.full(steps, self.point) if self.hourly is None else self.hourly
 
 
 def marginal_of(
-    series: pd.DataFrame, hour: FloatArray, day: FloatArray, window: tuple[pd.Timestamp, pd.Timestamp]
+    series: pd.DataFrame, hour: FloatArray, day: FloatArray, stamps: pd.DatetimeIndex
 ) -> Marginal:
-    """Estimate the marginal in the window's neighbourhood.
+    """Estimate how facility power follows IT power in every step of a plan.
 
     Facility power is regressed on IT power, weather, set-points and the hour of the day, so that the slope
-    is not that of a daily rhythm that both share; its error is clustered by day.
+    is not that of a daily rhythm that both share; its error is clustered by day. Where the export tells it,
+    the slope has a value in each class of outdoor temperature: the warmer, the more a kWh takes to be cooled.
+    Else one slope of the weeks around the window goes for all.
 
     Parameters
     ----------
@@ -48,21 +64,19 @@ def marginal_of(
         indexed by UTC stamps.
     hour, day : numpy.ndarray, shape (n,)
         Local hour of the day [h] and number of the local day of each row.
-    window : tuple of pandas.Timestamp
-        Start and end (exclusive) of the plan.
+    stamps : pandas.DatetimeIndex, shape (steps,)
+        UTC stamps of the plan.
 
     Returns
     -------
     Marginal
         Where the data do not tell the slope: the middle between 1 and the mean PUE, labelled assumed.
     """
-    near = np.asarray((series.index >= window[0] - NEAR) & (series.index < window[1] + NEAR))
-    rows = series[near]
-    levers = [str(c) for c in rows if SCHEMA[str(c)].role == "lever"]
-    beside = [c for c in (*WEATHER, *levers) if c in rows and rows[c].notna().mean() > 0.9]
-    columns = ["it_power_kw", *beside]
-    known = rows[[*columns, "facility_power_kw"]].notna().all(axis=1).to_numpy()
-    rows, hour, day = rows[known], hour[near][known], day[near][known]
+    by_weather = _by_weather(series, hour, day, stamps)
+    if by_weather is not None:
+        return by_weather
+    near = np.asarray((series.index >= stamps[0] - NEAR) & (series.index <= stamps[-1] + NEAR))
+    rows, columns, hour, day = _complete(series[near], hour[near], day[near])
     slope, error = _slope(rows, columns, hour, day)
     it, facility = rows["it_power_kw"].sum(), rows["facility_power_kw"].sum()
     pue = float(facility / it) if it > 0 else float("nan")
@@ -79,6 +93,65 @@ def marginal_of(
             "the work", pue=pue,
         ),
     )  # fmt: skip
+
+
+def _complete(
+    rows: pd.DataFrame, hour: FloatArray, day: FloatArray
+) -> tuple[pd.DataFrame, list[str], FloatArray, FloatArray]:
+    """Return the complete rows, the columns that explain facility power, and hours and days of the rows."""
+    levers = [str(c) for c in rows if SCHEMA[str(c)].role == "lever"]
+    beside = [c for c in (*WEATHER, *levers) if c in rows and rows[c].notna().mean() > 0.9]
+    columns = ["it_power_kw", *beside]
+    known = rows[[*columns, "facility_power_kw"]].notna().all(axis=1).to_numpy()
+    return rows[known], columns, hour[known], day[known]
+
+
+def _by_weather(
+    series: pd.DataFrame, hour: FloatArray, day: FloatArray, stamps: pd.DatetimeIndex
+) -> Marginal | None:
+    """Return slopes by classes of outdoor temperature, interpolated; None: the export does not tell them."""
+    rows, columns, hour, day = _complete(series, hour, day)
+    name = next((c for c in WEATHER if c in columns), None)
+    if name is None or rows.empty:
+        return None
+    outdoor = rows[name].to_numpy(dtype=np.float64)
+    pue = float(rows["facility_power_kw"].sum() / max(rows["it_power_kw"].sum(), 1e-9))
+    for count in CLASSES:
+        edges = np.quantile(outdoor, np.linspace(0.0, 1.0, count + 1))
+        inside = [(outdoor >= low) & (outdoor <= high) for low, high in itertools.pairwise(edges)]
+        fits = np.array([_slope(rows[i], columns, hour[i], day[i]) for i in inside])
+        slope, error = fits[:, 0], fits[:, 1]
+        plausible = (slope + Z90 * error >= 1.0) & (slope <= 2.0 * pue)
+        if np.isfinite(fits).all() and (error <= SHARPEST).all() and plausible.all():
+            centres = np.array([outdoor[i].mean() for i in inside])
+            return _interpolated(rows, name, (centres, slope, error), series[name].reindex(stamps))
+    return None
+
+
+def _interpolated(
+    rows: pd.DataFrame, name: str, classes: tuple[FloatArray, FloatArray, FloatArray], outdoor: pd.Series
+) -> Marginal:
+    """Return the slopes of classes (their middles, slopes and errors) at the weather of every step."""
+    centres, slope, error = classes
+    weather = (
+        outdoor.interpolate(limit_direction="both").fillna(float(rows[name].mean())).to_numpy(np.float64)
+    )
+    # beyond the outer classes' middles as between them, up to the weather that was seen
+    low, high = float(rows[name].min()), float(rows[name].max())
+    ends = (
+        slope[0] + (low - centres[0]) * (slope[1] - slope[0]) / (centres[1] - centres[0]),
+        slope[-1] + (high - centres[-1]) * (slope[-1] - slope[-2]) / (centres[-1] - centres[-2]),
+    )
+    hourly = np.interp(weather, [low, *centres, high], [ends[0], *slope, ends[1]])
+    hourly = np.maximum(hourly, 1.0)
+    point, spread = float(hourly.mean()), Z90 * float(np.interp(weather, centres, error).mean())
+    source = say(
+        "measured: slope of facility on IT power beside weather, set-points and hour, {low:.2f} to "
+        "{high:.2f} with outdoor temperature, {start} to {end} (standard error up to {error:.3f})",
+        low=float(slope.min()), high=float(slope.max()), start=rows.index[0].date(),
+        end=rows.index[-1].date(), error=float(error.max()),
+    )  # fmt: skip
+    return Marginal(max(point - spread, min(point, 1.0)), point, point + spread, source, hourly)
 
 
 def _slope(rows: pd.DataFrame, columns: list[str], hour: FloatArray, day: FloatArray) -> tuple[float, float]:

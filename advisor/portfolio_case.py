@@ -161,7 +161,7 @@ def _data_centre(telemetry: Telemetry, site: Site, horizon: Horizon) -> _Series:
         )  # fmt: skip
     local = telemetry.local(pd.DatetimeIndex(rows.index))
     day = ((local.tz_localize(None) - pd.Timestamp(0)) // pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
-    marginal = marginal_of(rows, local.hour.to_numpy(dtype=np.float64), day, horizon.window)
+    marginal = marginal_of(rows, local.hour.to_numpy(dtype=np.float64), day, horizon.stamps)
     inside = rows.reindex(horizon.stamps)
 
     def measured(name: str) -> FloatArray | None:
@@ -242,7 +242,7 @@ def _case(source: Source, series: _Series, horizon: Horizon, issues: list[DataIs
         np.where(known, own, 0.0),
         np.where(known, supply.non_green, 0.0),
         it_kw=it,
-        marginal=np.full(len(known), series.marginal.point),
+        marginal=series.marginal.over(len(known)),
         flexible_share=0.0 if work is None else work.flexible_share,
         it_capacity_kw=np.inf if work is None else work.it_capacity_kw,
         battery=site.battery,

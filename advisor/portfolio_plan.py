@@ -294,7 +294,7 @@ def _saving(plans: Sequence[SitePlan], plan: Dispatch, setting: Setting) -> Savi
     shared = _shared_cost(plan, setting) if len(plans) == len(plan.sites) else 0.0
     old = [_before(p.before) for p in plans]
     effects = [
-        [_effect(p, getattr(p.case.marginal, bound), setting.hours) for p in plans]
+        [_effect(p, getattr(p.case.marginal, bound) - p.case.marginal.point, setting.hours) for p in plans]
         for bound in ("point", "lower", "upper")
     ]
 
@@ -321,11 +321,11 @@ def _before(part: SiteDispatch) -> dict[str, float | None]:
     }  # fmt: skip
 
 
-def _effect(plan: SitePlan, marginal: float, hours: float) -> dict[str, float | None]:
-    """Return what the same schedule draws and buys if moved work brings another facility energy."""
+def _effect(plan: SitePlan, more: float, hours: float) -> dict[str, float | None]:
+    """Return what the same schedule draws and buys if a kWh of moved work brings so much more energy."""
     site, part = plan.stands, plan.after
     moved = part.work_kw - plan.case.dispatch.work_kw
-    load = site.load_kw + marginal * moved + part.transfer_kw
+    load = site.load_kw + (site.facility_per_work + more) * moved + part.transfer_kw
     drawn = np.maximum(load, 0.0) + part.charge_kw - part.discharge_kw
     planned = part.load_kw + part.charge_kw - part.discharge_kw
     beyond = part.grid_kw - np.maximum(planned - site.own_kw, 0.0)  # bought although own production was left

@@ -192,7 +192,7 @@ def _marginal(window: Operation, telemetry: Telemetry) -> Marginal:
         series,
         local.hour.to_numpy().astype(np.float64),
         local.dayofyear.to_numpy().astype(np.float64) + 366.0 * local.year.to_numpy(),
-        (window.stamps[0], window.stamps[-1] + telemetry.interval),
+        window.stamps,
     )
 
 

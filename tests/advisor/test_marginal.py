@@ -27,7 +27,7 @@ def series(days: int = 40, seed: int = 0) -> pd.DataFrame:
 
 def estimate(rows: pd.DataFrame) -> Marginal:
     day = (rows.index - rows.index[0]) // pd.Timedelta(days=1)
-    window = (rows.index[0] + pd.Timedelta(days=15), rows.index[0] + pd.Timedelta(days=22))
+    window = pd.date_range(rows.index[0] + pd.Timedelta(days=15), periods=7 * 24, freq="h")
     return marginal_of(
         rows, rows.index.hour.to_numpy(dtype=np.float64), day.to_numpy(dtype=np.float64), window
     )
@@ -81,12 +81,35 @@ def test_the_sample_plant_is_told_right() -> None:
     rows = rows.join(year.set_points.tz_localize("UTC"))
     for month in (1, 7):
         start = pd.Timestamp(2025, month, 12, tz="UTC")
-        window = (start, start + pd.Timedelta(days=7))
+        window = pd.date_range(start, periods=7 * 24, freq="h")
         found = marginal_of(
             rows,
             rows.index.hour.to_numpy(dtype=np.float64),
             rows.index.day_of_year.to_numpy(dtype=np.float64),
             window,
         )
-        inside = true.tz_localize("UTC")[window[0] : window[1]].mean()
-        assert found.point == pytest.approx(inside, abs=0.04)
+        inside = true.tz_localize("UTC").reindex(window)
+        assert found.point == pytest.approx(inside.mean(), abs=0.04)
+        if found.hourly is not None:
+            warm = inside > inside.median()
+            apart = inside[warm].mean() - inside[~warm].mean()
+            assert found.hourly[warm].mean() - found.hourly[~warm].mean() == pytest.approx(apart, abs=0.03)
+
+
+def test_warm_hours_take_more_than_cool_ones() -> None:
+    rng = np.random.default_rng(3)
+    rows = series(120)
+    season = np.repeat(np.linspace(-8, 12, 120), 24)
+    heat = rows["outdoor_dry_bulb_c"] + season
+    slope = 1.1 + 0.012 * heat
+    it = rows["it_power_kw"]
+    rows = rows.assign(
+        outdoor_dry_bulb_c=heat, facility_power_kw=60 + slope * it + rng.normal(0, 3, len(rows))
+    )
+    found = estimate(rows)
+    window = pd.date_range(rows.index[0] + pd.Timedelta(days=15), periods=7 * 24, freq="h")
+    assert found.hourly is not None
+    true = slope.reindex(window).to_numpy()
+    assert found.hourly == pytest.approx(true, abs=0.1)
+    assert np.corrcoef(found.hourly, true)[0, 1] > 0.9
+    assert found.point == pytest.approx(true.mean(), abs=0.03)
