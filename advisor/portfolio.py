@@ -10,6 +10,7 @@ that folder. The file is strict: an unknown key is an error. A complete example:
     start = "2025-07-07T00:00"             # window, both or neither; without offset: local time of time_zone
     end = "2025-07-14T00:00"               # exclusive; neither: the span that all sites' exports share
     objective = "non_green_kwh"            # or grid_kwh, cost, carbon_kg, water_m3; default non_green_kwh
+    front = "cost"                         # what the front bounds: cost, carbon_kg, water_m3, effort_kwh
     cost_increase_max_pct = 0.0            # at most so much dearer than today; left out: no bound
 
     weights = "weights.csv"                # optional: provincial weights (province, year, share, source)
@@ -220,6 +221,7 @@ class Portfolio(Strict):
     start: str | None = None
     end: str | None = None
     objective: Literal["non_green_kwh", "grid_kwh", "cost", "carbon_kg", "water_m3"] = "non_green_kwh"
+    front: Literal["cost", "carbon_kg", "water_m3", "effort_kwh"] | None = None
     cost_increase_max_pct: NotNegative | None = None
     storage: Storage = Storage()
     movement: Movement | None = None

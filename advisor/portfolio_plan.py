@@ -181,7 +181,7 @@ def plan_portfolio(
     planned = _together([p.planned for p in plans], plan, _shared_cost(plan, model.setting))
     saving = _saving(plans, plan, model.setting)
     tell("front", 0.6)
-    second: Objective = "cost" if plan.totals.cost is not None else "effort_kwh"
+    second: Objective = portfolio.front or ("cost" if plan.totals.cost is not None else "effort_kwh")
     front = Front.none(second)
     if points >= 2:
         limited = DispatchModel(sites, day, horizon.hours, **options, limited=second)

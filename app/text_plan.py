@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from app.service.plan import PlanOutcome
 
 MOST_SITES = 12
+BOUNDED = {
+    "cost": ("cost", ""),
+    "carbon_kg": ("carbon", "kg CO2e"),
+    "water_m3": ("water", "m3"),
+    "effort_kwh": ("work moved and energy from batteries", "kWh"),
+}
+"""What a front bounds, and its unit."""
 
 
 def plan(outcome: PlanOutcome) -> str:
@@ -86,7 +93,7 @@ def _front(outcome: PlanOutcome) -> str:
     rows = [
         (
             str(row["point"]),
-            wording.quantity(row["bound"], money if second == "cost" else "kWh"),
+            wording.quantity(row["bound"], money if second == "cost" else BOUNDED[second][1]),
             wording.quantity(row["cost"], money),
             wording.quantity(row["moved_kwh"] + row["delivered_kwh"], "kWh"),
             wording.quantity(row["non_green_kwh"], "kWh"),
@@ -94,9 +101,8 @@ def _front(outcome: PlanOutcome) -> str:
         )
         for row in front.to_dict(orient="records")
     ]
-    said = "cost" if second == "cost" else "work moved and energy from batteries"
     head = ("point", "bound", "cost", "moved and stored", "non-green", "green share")
-    return f"Least non-green energy for a bounded {said}:\n\n{table(head, rows, right=head)}"
+    return f"Least non-green energy for a bounded {BOUNDED[second][0]}:\n\n{table(head, rows, right=head)}"
 
 
 def _green(outcome: PlanOutcome) -> str:

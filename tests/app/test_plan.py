@@ -269,6 +269,18 @@ def test_without_prices_the_front_is_that_of_effort(copy: Path, tmp_path: Path) 
     assert first["non_green_kwh"] == pytest.approx(done.baseline.non_green_kwh, rel=1e-6)
 
 
+def test_the_front_may_bound_carbon(copy: Path, tmp_path: Path) -> None:
+    change(copy / "portfolio.toml", "currency", 'front = "carbon_kg"\ncurrency')
+    done = plan_folder(copy, out=tmp_path / "out", points=3).plan
+    table = done.front.table
+    assert done.front.between == ("carbon_kg", "non_green_kwh")
+    assert (table["carbon_kg"] <= table["bound"] * (1 + 1e-6)).all()
+    assert set(done.front.plans["point"]) == set(table["point"])
+    told = done.front.plans.query("lever == 'grid_power_kw'").groupby("point")["recommended"].sum()
+    # every point opens to its own commands; only the stations that nothing is decided at are not among them
+    assert (told.to_numpy() <= table["grid_kwh"].to_numpy() + 1e-3).all()
+
+
 def test_a_partly_missing_price_tells_no_money(copy: Path, tmp_path: Path) -> None:
     grid = pd.read_csv(copy / "a-grid.csv")
     grid.loc[500:505, "price_per_kwh"] = np.nan
