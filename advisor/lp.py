@@ -183,17 +183,22 @@ class Lp:
 
     # -- inside ----------------------------------------------------------------------------------
     def _run(self, place: str) -> bool:
-        self._highs.run()
-        status = self._highs.getModelStatus()
-        if status in (INFEASIBLE, UNDECIDED):  # every column is bounded, so undecided is infeasible
-            return False
-        if status != OPTIMAL:
-            raise PlanError(
-                "E-DISPATCH-SOLVER",
-                say("the solver ended with {status}", status=self._highs.modelStatusToString(status)),
-                place, say("report it with the portfolio's files"),
-            )  # fmt: skip
-        return True
+        """Run the solver; where it gives up, once more from scratch, then by the interior-point method."""
+        status = None
+        for solver in ("choose", "choose", "ipm"):
+            self._highs.setOptionValue("solver", solver)
+            self._highs.run()
+            status = self._highs.getModelStatus()
+            if status in (INFEASIBLE, UNDECIDED):  # every column is bounded, so undecided is infeasible
+                return False
+            if status == OPTIMAL:
+                return True
+            self._highs.clearSolver()
+        raise PlanError(
+            "E-DISPATCH-SOLVER",
+            say("the solver ended with {status}", status=self._highs.modelStatusToString(status)),
+            place, say("report it with the portfolio's files"),
+        )  # fmt: skip
 
     def _pass(self, costs: FloatArray, bounds: Bounds, whole: IntArray) -> Any:
         rows, columns = self.shape
