@@ -137,7 +137,9 @@ class _Conversion:
 
     def _stamps(self, time: TimeMapping, zone: str, keyed: BoolArray) -> StampArray:
         column = self.raw.data[time.columns[0]]
-        if len(time.columns) > 1:
+        if len(time.columns) > 2:
+            column = timeaxis.from_parts([self.raw.data[c] for c in time.columns])
+        elif len(time.columns) > 1:
             column = timeaxis.with_time_of_day(column, self.raw.data[time.columns[1]])
         if time.date:
             stamps = undated.placed(column, time.date)

@@ -33,11 +33,15 @@ USUAL: dict[str, tuple[float, float]] = {
     "outdoor_rh_pct": (2, 105),
     "air_pressure_kpa": (55, 109),
     "bandwidth_mhz": (1, 400),
+    "carbon_g_per_kwh": (5, 1500),
 }
 """Where the middle of an ordinary series lies [canonical unit]: narrower than the physical bounds."""
 
 ASKED = ("kW", "W", "kWh", "degC")
 """Canonical units whose doubt stops the reading; other doubtful columns are left out and listed."""
+
+SENTINELS = (-9999.0, -999.0, -99999.0, 9999.0, 99999.0)
+"""Values that systems write for "not measured"; they say nothing of the unit."""
 
 _UNTOUCHED = frozenset({"antennas", "pue"})
 
@@ -87,12 +91,14 @@ def decide_unit(
     target = SCHEMA[canonical].unit
     if target == "rel" or canonical in _UNTOUCHED or not target:
         return Verdict(declared or UNITS["rel" if target == "rel" else "1"], say("taken as exported"))
-    found = values[np.isfinite(values)]
+    found = values[np.isfinite(values) & ~np.isin(values, SENTINELS)]
     if not len(found):
         return Verdict(declared or candidates(canonical)[0], say("the column is empty"))
     if target in ("1", "%"):
         return _share(canonical, declared, found)
     fitting = [u for u in candidates(canonical) if _usual(canonical, u, found)]
+    if (np.mod(found, 1.0) != 0.0).any():  # tenths of a degree are whole numbers
+        fitting = [u for u in fitting if u.symbol != "0.1 degC"]
     if declared is not None:
         return _confirm(canonical, declared, found, fitting)
     return _from_values(canonical, found, fitting, siblings, header)

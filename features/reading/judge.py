@@ -9,7 +9,7 @@ Rules (documented, in this order):
 * wet bulb more than 0.5 K above dry bulb: taken out (both) where it is rare; where it is common
   (over 5 % of rows) the two are different places or a biased pair: kept, reported;
 * the same value for 24 h or longer in a column that otherwise moves: taken out. Set-points, modes,
-  attributes and a server's utilisation are exempt; zero is exempt where it means "off", and the
+  attributes, prices and a server's utilisation are exempt; zero is exempt where it means "off", and the
   end of the range where equipment runs at full speed or air is saturated;
 * parts larger than their total, and gaps: kept, reported.
 """
@@ -61,11 +61,12 @@ _OFF_IS_ZERO = frozenset(
         "prb_utilisation",
         "cpu_utilisation",
         "green_share",
-        "price_per_kwh",
     }
 )
-_SATURATES = _OFF_IS_ZERO - {"cooling_power_kw", "price_per_kwh", "wind_speed_m_s"} | {"outdoor_rh_pct"}
+_SATURATES = _OFF_IS_ZERO - {"cooling_power_kw", "wind_speed_m_s"} | {"outdoor_rh_pct"}
 """Columns that rest at the end of their range: equipment at full speed, saturated air."""
+_SET_BY_OTHERS = frozenset({"cpu_utilisation", "price_per_kwh"})
+"""Columns that may stand still for days: a job at full load, a tariff, a market at its price cap."""
 _COOLING_PARTS = (
     "chiller_power_kw",
     "tower_fan_power_kw",
@@ -263,11 +264,7 @@ def _wet_bulb(table: Judged) -> None:
 
 # -- stuck sensors -------------------------------------------------------------------------------
 def _stuck(table: Judged, name: str) -> None:
-    if (
-        SCHEMA[name].text
-        or SCHEMA[name].role in ("lever", "status", "attribute")
-        or name == "cpu_utilisation"
-    ):
+    if SCHEMA[name].text or SCHEMA[name].role in ("lever", "status", "attribute") or name in _SET_BY_OTHERS:
         return
     values = table.values(name)
     units = _unit_codes(table.frame)

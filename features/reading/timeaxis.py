@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,7 +137,8 @@ def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
         text = pa.array(
             [None if not ok else str(int(v)) for v, ok in zip(numbers, compact, strict=True)], pa.string()
         )
-        return parse(text, order)
+        if _all_match(text.drop_null(), _COMPACT):
+            return parse(text, order)
     return Stamps(np.full(len(numbers), NAT), None, "year-first", "")
 
 
@@ -322,6 +324,37 @@ def with_time_of_day(day: pa.ChunkedArray, clock: pa.ChunkedArray) -> pa.Array:
         hours, pc.binary_join_element_wise(pc.replace_substring_regex(right, r"\..*", ""), "00", ":"), right
     )
     return pc.binary_join_element_wise(left, right, " ")
+
+
+_PARTS = (
+    ("year", "yr", "yyyy", "年", "年份"),
+    ("month", "mon", "mo", "mm", "月", "月份"),
+    ("day", "dd", "day of month", "日", "日期"),
+    ("hour", "hr", "hh", "h", "时", "小时"),
+    ("minute", "min", "mi", "分", "分钟"),
+)
+
+
+def part_columns(headers: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of year, month, day and (where they are there) hour and minute; () without a day."""
+    named = {" ".join(h.casefold().replace("_", " ").split()): h for h in reversed(headers)}
+    found: list[str] = []
+    for names in _PARTS:
+        header = next((named[n] for n in names if n in named), None)
+        if header is None:
+            break
+        found.append(header)
+    return tuple(found) if len(found) >= 3 else ()
+
+
+def from_parts(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+    """Return one text column from the columns of year, month, day, hour and minute."""
+    whole = [pc.replace_substring_regex(_text(c), r"\.0*$", "") for c in columns]
+    date = pc.binary_join_element_wise(*whole[:3], "-")
+    if len(whole) == 3:
+        return date
+    minute = whole[4] if len(whole) > 4 else pa.scalar("00")
+    return pc.binary_join_element_wise(date, pc.binary_join_element_wise(whole[3], minute, ":"), " ")
 
 
 def _text(column: pa.ChunkedArray) -> pa.Array:

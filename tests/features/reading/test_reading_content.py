@@ -49,7 +49,7 @@ def hours(values: list[str], header: str, separator: str = ",") -> str:
         ("Chilled Water Flow (m3/h)", "36", "chilled_water_flow_l_s", 10.0),
         ("water (L)", "250", "water_m3", 0.25),
         ("CPU utilisation (%)", "42", "cpu_utilisation", 0.42),
-        ("Humidity (%)", "55", "outdoor_rh_pct", 55.0),
+        ("Outside Humidity (%)", "55", "outdoor_rh_pct", 55.0),
         ("室外湿球温度（℃）", "17.5", "outdoor_wet_bulb_c", 17.5),
         ("IT功率(kW)", "61", "it_power_kw", 61.0),
         ("总功率kW", "99", "facility_power_kw", 99.0),
