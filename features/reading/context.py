@@ -32,6 +32,7 @@ _WEATHER_WORD = re.compile(
 )
 _WEATHER_FILE = re.compile(r"weather|meteo|climate|epw|tmy|气象|天气", re.IGNORECASE)
 _STORAGE_FILE = re.compile(r"蓄冷|蓄冰|storage|(?<![a-z])tes(?![a-z])", re.IGNORECASE)
+_ACCELERATOR = re.compile(r"(?<![a-z])(gpus?|gmem|vram|sm clock)")
 _TOO_LITTLE = 0.4
 
 
@@ -56,6 +57,11 @@ def weighed(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -
                 evidence=matches[header].evidence,
             )
             result[header] = replace(matches[header], confidence=_TOO_LITTLE, evidence=said)
+    if any(_ACCELERATOR.search(words_of(h)) for h in headers):
+        for header, found in matches.items():
+            if found.canonical == "cpu_utilisation" and "cpu" not in words_of(header):
+                said = say("{evidence}, but the file is that of accelerators", evidence=found.evidence)
+                result[header] = replace(found, canonical=KNOWN, evidence=said)
     if _STORAGE_FILE.search(file):
         for header, found in matches.items():
             if found.canonical.startswith("chilled_water"):

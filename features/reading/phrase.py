@@ -36,11 +36,11 @@ _HARMLESS = re.compile(
     "sensors?|meters?|measured|measurement|actual|values?|readings?|avg|average|mean|feedback|instantaneous|"
     "real|time|current|present|ave|building|bldg|block|floor|level|hall|module|north|south|east|west|site|"
     "station|number|units?|system|name|point|water|electric(al)?|demand|primary|secondary|delivered|import|"
-    "consumed|used|data|analog|input|device|gateway|surface"
+    "consumed|used|data|analog|input|device|gateway|surface|hourly|interval|timestep|cumulative|accumulated|totali[sz]ed"
 )
 """Words of more than three letters that change no meaning."""
 _HARMLESS_CHINESE = re.compile(
-    "平均|实时|实际值?|当前|瞬时|测量值?|反馈|显示|传感器|温度计|压力表|流量计|电表|设备|系统|号|楼|层|栋|区|[东南西北]侧?|"
+    "平均|一次|二次|低压|高压|柜|屏|段|模块|包间|列|实时|实际值?|当前|瞬时|测量值?|反馈|显示|传感器|温度计|压力表|流量计|电表|设备|系统|号|楼|层|栋|区|[东南西北]侧?|"
     "消耗|输出|末端|机组|侧|值|电|水|正向|累计|累积|平|均|干|数|用|计|表|主管|管|路|网"
 )
 
@@ -244,12 +244,14 @@ _RULES = (
     _Rule("condenser_water_temp_c", "temperature", "condenser_water", "supply", machines="chiller tower"),
     _Rule("condenser_water_temp_c", "temperature", "condenser_water", "entering", machines="chiller"),
     _Rule("condenser_water_temp_c", "temperature", "condenser_water", "leaving", needs="tower"),
+    _Rule("condenser_water_temp_c", "temperature", "", "leaving", needs="tower", confidence=LIKELY),
     _Rule("supply_air_temp_c", "temperature", "supply_air", machines=_AIR_UNITS),
     _Rule("supply_air_temp_c", "temperature", "", "supply", needs="air_handler crac", confidence=LIKELY),
     _Rule("room_air_temp_c", "temperature", "return_air", machines=_AIR_UNITS),
     _Rule("room_air_temp_c", "temperature", "", "return", needs="air_handler crac", confidence=LIKELY),
     _Rule("room_air_temp_c", "temperature", "", places="hot_aisle", machines="part_of_it"),
     _Rule("server_inlet_temp_c", "temperature", "", places="cold_aisle server_inlet", machines="part_of_it"),
+    _Rule("server_inlet_temp_c", "temperature", "", "entering", needs="it", confidence=LIKELY),
     _Rule(
         "server_inlet_temp_c", "temperature", "", places="cold_aisle server_inlet", machines="part_of_it",
         about="maximum",
@@ -262,7 +264,8 @@ _RULES = (
     ),
     _Rule("supply_air_set_point_c", "temperature", "supply_air", machines=_AIR_UNITS, about="set_point"),
     _Rule(
-        "zone_set_point_c", "temperature", "", "-", "room cold_aisle", about="set_point", confidence=LIKELY
+        "zone_set_point_c", "temperature", "", "-", "room cold_aisle", machines="cooling", about="set_point",
+        confidence=LIKELY,
     ),
     _Rule("outdoor_rh_pct", "humidity", "outdoor_air"),
     _Rule("outdoor_dew_point_c", "dew_point", "outdoor_air"),

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from features.message import Message, say, term
+from features.message import Joined, Message, say, term
 from features.reading import numerals
 from features.reading.doubt import Question
 from features.reading.draft import Draft, quoted
@@ -33,6 +33,7 @@ SAME_LOAD = 0.02
 """Two meters that differ by less are two readings of one load [1]."""
 APART_K = 3.0
 """A sensor whose median lies further from that of its fellows stands at another place or is wrong [K]."""
+_DISAGREE = "they do not agree"
 _WHOLE = re.compile(r"(?<![a-z])(total|overall|plant|header|common|main|sum|all)(?![a-z])|总|合计|母管")
 
 
@@ -73,7 +74,8 @@ def _one(
     groups: dict[str, list[ColumnMapping]] = defaultdict(list)
     for source in found:
         groups[without_numbers(source.source)].append(source)
-    ranked = sorted(groups.values(), key=_rank)
+    surest = max(s.confidence for s in found)
+    ranked = sorted(groups.values(), key=lambda group: _rank(group, surest))
     best, others = ranked[0], [s for g in ranked[1:] for s in g]
     phases = {h for p in sets for h in p.headers}
     meters = [g for g in ranked if not phases & {c.source for c in g}]
@@ -91,16 +93,12 @@ def _one(
     return [*_together(table, canonical, best), *left_out]
 
 
-def _rank(group: list[ColumnMapping]) -> tuple[float, bool, bool, int]:
-    """Order of groups: the surer, then a power before an energy, then a total before its parts."""
-    first = group[0]
+def _rank(group: list[ColumnMapping], surest: float) -> tuple[bool, bool, bool, float, int]:
+    """Order of groups: nearly as sure as the surest, a power before an energy, a total before its parts."""
+    first, confidence = group[0], max(c.confidence for c in group)
     energy = bool(first.unit) and UNITS[first.unit].dimension == "energy"
-    return (
-        -max(c.confidence for c in group),
-        energy,
-        _WHOLE.search(words_of(first.source)) is None,
-        len(group),
-    )
+    part = _WHOLE.search(words_of(first.source)) is None
+    return (confidence <= surest - ALIKE, energy, part, -confidence, len(group))
 
 
 def _together(table: Draft, canonical: str, group: list[ColumnMapping]) -> list[ColumnMapping]:
@@ -114,9 +112,9 @@ def _together(table: Draft, canonical: str, group: list[ColumnMapping]) -> list[
             group[0],
             *(ColumnMapping(c.source, IGNORE, confidence=c.confidence, evidence=why) for c in group[1:]),
         ]
-    note: Message = say("{count} numbered columns become their {how}", count=len(group), how=term(how))
+    note = say("{count} numbered columns become their {how}", count=len(group), how=term(how))
     apart = _apart(table, group) if how == "mean" and SCHEMA[canonical].unit == "degC" else ""
-    return [_noted(c, how, Message.joined("; ", filter(None, (note, apart)))) for c in group]
+    return [_noted(c, how, *filter(None, (note, apart))) for c in group]
 
 
 def _apart(table: Draft, group: list[ColumnMapping]) -> str:
@@ -130,6 +128,12 @@ def _apart(table: Draft, group: list[ColumnMapping]) -> str:
         return ""
     names = Message.joined(", ", (say("{source!r} by {away:+.1f} K", source=s, away=d) for s, d in far))
     return say("they do not agree: {names} away from the others", names=names)
+
+
+def disagreement(evidence: str) -> str:
+    """Return the part of a column's evidence that says which sensors do not agree; ``""``: all do."""
+    parts = evidence.parts if isinstance(evidence, Joined) else ()
+    return next((p for p in parts if isinstance(p, Message) and p.template.startswith(_DISAGREE)), "")
 
 
 def _ask_which(
@@ -189,8 +193,8 @@ def _median(values: FloatArray) -> float:
     return float(np.median(known)) if len(known) else float("nan")
 
 
-def _noted(column: ColumnMapping, how: Combine, note: str) -> ColumnMapping:
-    return replace(column, combine=how, evidence=Message.joined("; ", (column.evidence, note)))
+def _noted(column: ColumnMapping, how: Combine, *notes: str) -> ColumnMapping:
+    return replace(column, combine=how, evidence=Message.joined("; ", (column.evidence, *notes)))
 
 
 def without_numbers(name: str) -> str:
