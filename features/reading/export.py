@@ -19,7 +19,8 @@ from features.reading.doubt import scale_doubt
 from features.reading.files import InputFile, discover, skipped
 from features.reading.findings import mapping_issues, zone_issue
 from features.reading.headers import header_score
-from features.reading.judge import Judged, judge
+from features.reading.judge import judge
+from features.reading.judged import Judged
 from features.reading.ledger import QUARANTINE_SCHEMA, Ledger, RowCounts
 from features.reading.mapping import IGNORE, FileMapping, Mapping, Skipped
 from features.reading.recognise import check_usable, propose

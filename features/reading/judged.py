@@ -1,0 +1,95 @@
+"""The table under judgement: values are taken out in place and entered in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.issues import DataIssue, Severity
+from features.message import say
+from features.reading.ledger import Ledger
+from features.reading.numerals import BoolArray, FloatArray
+from features.schema import Kind
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass
+class Judged:
+    """The table under judgement; values are taken out in place and entered in the ledger."""
+
+    frame: pd.DataFrame
+    interval_us: int
+    kind: Kind
+    sources: Sequence[tuple[frozenset[str], IntArray]]
+    ledger: Ledger
+    issues: list[DataIssue]
+
+    def has(self, *names: str) -> bool:
+        """Whether every column is present."""
+        return all(n in self.frame for n in names)
+
+    def values(self, name: str) -> FloatArray:
+        """Return a column."""
+        return self.frame[name].to_numpy(dtype=np.float64)
+
+    def take_out(self, where: BoolArray, name: str, code: str) -> None:
+        """Set values to missing and enter their input rows in the ledger."""
+        array = self.values(name).copy()
+        array[where] = np.nan
+        self.frame[name] = array
+        for columns, ids in self.sources:
+            if name in columns:
+                rows = ids[where]
+                self.ledger.quarantine(rows[rows >= 0], name, code)
+
+    def note(
+        self,
+        code: str,
+        severity: Severity,
+        where: BoolArray,
+        column: str,
+        evidence: str,
+        remedy: str,
+        effect: str,
+    ) -> None:
+        """Add an issue placed at the first and last row concerned."""
+        rows = np.flatnonzero(where)
+        first, last = self.frame.iloc[rows[0]], self.frame.iloc[rows[-1]]
+        unit = f"/{first['unit_id']}" if first["unit_id"] else ""
+        sites = self.frame["site_id"].iloc[rows].nunique()
+        at = f"{first['site_id']}{unit}"
+        place = say(
+            "{place}, {column}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
+            place=say("{place} and {count} more sites", place=at, count=sites - 1) if sites > 1 else at,
+            column=column,
+            start=first["timestamp"],
+            end=last["timestamp"],
+        )
+        self.issues.append(DataIssue(code, severity, place, evidence, remedy, effect, len(rows)))
+
+
+def unit_codes(frame: pd.DataFrame) -> IntArray:
+    """Return a number per row that changes where the unit changes (rows are sorted)."""
+    changed = np.zeros(len(frame), dtype=np.int64)
+    for key in ("site_id", "unit_id"):
+        codes, _ = pd.factorize(frame[key])
+        changed[1:] |= codes[1:] != codes[:-1]
+    return np.cumsum(changed)
+
+
+def sampled(values: FloatArray, most: int = 100_000) -> FloatArray:
+    """Return the known values, evenly thinned where there are many: enough for quantiles.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (rows,)
+    most : int
+        About how many values are returned at most.
+    """
+    known = values[:: max(len(values) // most, 1)]
+    return known[np.isfinite(known)]
