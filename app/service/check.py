@@ -91,8 +91,18 @@ def check(exports: Exports, *, out: Path | None = None) -> CheckOutcome:
         write_parquet(out / "telemetry.parquet", telemetry.to_arrow()),
         write_csv(out / "issues.csv", issue_table(outcome.issues), for_people=True),
         write_csv(out / "quarantined.csv", quarantined, for_people=True),
+        write_text(out / "check.html", _page(outcome)),
     )
     return CheckOutcome(telemetry, readings, written)
+
+
+def _page(outcome: CheckOutcome) -> str:
+    from app.report.checked import check_page  # noqa: PLC0415 - matplotlib takes a second to start
+    from app.report.render import render_check  # noqa: PLC0415
+
+    rows = tuple((name.replace("_", " "), count) for name, count in asdict(outcome.rows).items())
+    page = check_page(outcome.telemetry, outcome.readings, outcome.mapping, outcome.issues, rows)
+    return render_check(page)
 
 
 def count_rows(readings: tuple[Reading, ...]) -> Rows:

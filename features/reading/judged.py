@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from features.issues import DataIssue, Severity
 from features.message import say
@@ -16,6 +17,20 @@ from features.reading.numerals import BoolArray, FloatArray
 from features.schema import Kind
 
 IntArray = npt.NDArray[np.int64]
+MARKS_SCHEMA = pa.schema(
+    [
+        ("site_id", pa.string()),
+        ("unit_id", pa.string()),
+        ("timestamp", pa.timestamp("us", "UTC")),
+        ("column", pa.string()),
+        ("value", pa.float64()),
+        ("code", pa.string()),
+        ("kept", pa.bool_()),
+    ]
+)
+"""Where findings stand in the series: canonical column, value [canonical unit], whether it was kept."""
+MOST_MARKS = 5000
+"""Of one finding; a picture shows no more."""
 
 
 @dataclass
@@ -28,6 +43,7 @@ class Judged:
     sources: Sequence[tuple[frozenset[str], IntArray]]
     ledger: Ledger
     issues: list[DataIssue]
+    marked: list[pd.DataFrame] = field(default_factory=list)
 
     def has(self, *names: str) -> bool:
         """Whether every column is present."""
@@ -39,6 +55,7 @@ class Judged:
 
     def take_out(self, where: BoolArray, name: str, code: str) -> None:
         """Set values to missing and enter their input rows in the ledger."""
+        self._mark(where, name, code, kept=False)
         array = self.values(name).copy()
         array[where] = np.nan
         self.frame[name] = array
@@ -59,6 +76,8 @@ class Judged:
     ) -> None:
         """Add an issue placed at the first and last row concerned."""
         rows = np.flatnonzero(where)
+        if severity == "warning" and column in self.frame:
+            self._mark(where, column, code, kept=True)
         first, last = self.frame.iloc[rows[0]], self.frame.iloc[rows[-1]]
         unit = f"/{first['unit_id']}" if first["unit_id"] else ""
         sites = self.frame["site_id"].iloc[rows].nunique()
@@ -71,6 +90,21 @@ class Judged:
             end=last["timestamp"],
         )
         self.issues.append(DataIssue(code, severity, place, evidence, remedy, effect, len(rows)))
+
+    def _mark(self, where: BoolArray, name: str, code: str, *, kept: bool) -> None:
+        rows = np.flatnonzero(where)[:MOST_MARKS]
+        marks = self.frame.iloc[rows][["site_id", "unit_id", "timestamp"]]
+        self.marked.append(marks.assign(column=name, value=self.values(name)[rows], code=code, kept=kept))
+
+    def marks(self) -> pa.Table:
+        """Return where findings stand, in `MARKS_SCHEMA`."""
+        if not self.marked:
+            return MARKS_SCHEMA.empty_table()
+        together = pd.concat(self.marked, ignore_index=True)
+        stamps = together["timestamp"].to_numpy().astype("datetime64[us]")
+        moments = pa.array(stamps, pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
+        columns = {f.name: pa.array(together[f.name], f.type) for f in MARKS_SCHEMA if f.name != "timestamp"}
+        return pa.table({f.name: columns.get(f.name, moments) for f in MARKS_SCHEMA}, schema=MARKS_SCHEMA)
 
 
 def unit_codes(frame: pd.DataFrame) -> IntArray:

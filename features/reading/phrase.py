@@ -150,7 +150,7 @@ def meaning(words: str, unit: Unit | None) -> Meaning | None:
     described = tuple(
         dict.fromkeys(
             v.replace("_", " ")
-            for f in ("about", "place", "machine", "medium", "side")
+            for f in ("medium", "side", "machine", "place", "about")
             for v in said.facets.get(f, ())
         )
     )

@@ -61,7 +61,7 @@ def test_known_columns_that_nothing_uses_are_named(write: Writer) -> None:
     text = table(**{"IT power (kW)": range(50, 50 + HOURS), "CHW pump 1 speed (Hz)": range(HOURS)})
     reading = read_export(write(text))
     evidence = next(i.evidence for i in reading.issues if i.code == "D-COLUMN-IGNORED")
-    assert "'CHW pump 1 speed (Hz)': read as pump chilled water speed; nothing here uses it" in evidence
+    assert "'CHW pump 1 speed (Hz)': read as chilled water pump speed; nothing here uses it" in evidence
 
 
 def test_which_of_two_meters_is_it_is_asked(write: Writer) -> None:
