@@ -11,7 +11,7 @@ import pandas as pd
 
 from features.message import Message, say
 from features.reading import derived, moist_air, numerals, sources, unit_loads
-from features.reading.doubt import ASKED, Question, Verdict, decide_unit, is_counter
+from features.reading.doubt import ASKED, Question, Verdict, decide_power, decide_unit, is_counter
 from features.reading.draft import Draft, quoted
 from features.reading.headers import KNOWN, STATION_ENERGY, UNUSED, Match, words_of
 from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, SourceAggregation
@@ -100,7 +100,31 @@ def _units_of(table: Draft) -> dict[str, tuple[Match, Verdict]]:
             if verdict.unit is not None:
                 certain[column.unit].append(verdict.unit)
             verdicts[header] = (found, verdict)
+    verdicts |= _units_by_powers(table, verdicts)
     return verdicts | _units_by_humidity(table, verdicts)
+
+
+def _units_by_powers(
+    table: Draft, verdicts: Mapping[str, tuple[Match, Verdict]]
+) -> dict[str, tuple[Match, Verdict]]:
+    """Decide the open unit of a power by another meter of the site whose unit is declared."""
+    known = {
+        found.canonical: (h, verdict.unit)
+        for h, (found, verdict) in verdicts.items()
+        if verdict.unit is not None and verdict.unit.dimension == "power"
+    }
+    decided = {}
+    for header, (found, verdict) in verdicts.items():
+        if verdict.unit is not None or SCHEMA[found.canonical].unit != "kW":
+            continue
+        values = numerals.parse(table.raw.data[header], table.decimal).numbers
+        for canonical, (other, unit) in known.items():
+            reference = numerals.parse(table.raw.data[other], table.decimal).numbers * unit.factor
+            told = decide_power(found.canonical, values, canonical, reference)
+            if told is not None:
+                decided[header] = (found, told)
+                break
+    return decided
 
 
 def _units_by_humidity(

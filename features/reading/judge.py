@@ -27,7 +27,7 @@ import pandas as pd
 
 from features.message import Message, say, term
 from features.reading import judge_pairs, judge_stations, judge_units, spikes
-from features.reading.judged import IntArray, Judged, unit_codes
+from features.reading.judged import IntArray, Judged
 from features.reading.numerals import BoolArray, FloatArray
 from features.schema import SCHEMA
 
@@ -200,7 +200,7 @@ def _stuck(table: Judged, name: str) -> None:
     if SCHEMA[name].text or SCHEMA[name].role in ("lever", "status", "attribute") or name in _SET_BY_OTHERS:
         return
     values = table.values(name)
-    units = unit_codes(table.frame)
+    units = table.units
     resting = (values == 0.0) if name in _OFF_IS_ZERO else np.zeros(len(values), dtype=bool)
     if name in _SATURATES:
         low, high = _range_per_unit(values, units)
@@ -325,7 +325,7 @@ def _parts(table: Judged) -> None:
 
 def _gaps(table: Judged) -> None:
     micros = table.frame["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    units = unit_codes(table.frame)
+    units = table.units
     steps = np.diff(micros)
     gap = np.concatenate([(steps > table.interval_us) & (units[1:] == units[:-1]), [False]])
     if not gap.any():

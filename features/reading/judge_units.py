@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from features.message import say
@@ -32,14 +34,15 @@ def judge_units(table: Judged) -> None:
     _energy_against_power(table)
 
 
-def _mixed(table: Judged, name: str, other: object) -> None:
-    assert callable(other)  # noqa: S101 - one of the two functions below
+def _mixed(table: Judged, name: str, other: Callable[[str, FloatArray, FloatArray], BoolArray]) -> None:
     values = table.values(name)
     known = sampled(values)
     if len(known) < 4 * LEAST_ROWS:
         return
     with np.errstate(invalid="ignore"):
-        strange: BoolArray = other(name, values, known)
+        strange = other(name, values, known)
+    if strange.sum() < LEAST_ROWS:
+        return
     strange &= _runs_of(strange, 3)
     if strange.sum() < LEAST_ROWS or strange.sum() >= 0.5 * np.isfinite(values).sum():
         return
@@ -67,11 +70,14 @@ def _other_temperature(_name: str, values: FloatArray, known: FloatArray) -> Boo
     """Return the temperatures that are odd in this unit and ordinary in the other of °C and °F."""
     low, middle, high = np.quantile(known, (0.25, 0.5, 0.75))
     wide = high - low
-    far = np.abs(values - middle) > max(FAR_K, 3.0 * wide)
+    away = max(FAR_K, 3.0 * wide)
+    result = (values > middle + away) | (values < middle - away)
+    far = values[result]
     near = max(NEAR_K, 1.5 * wide)
-    fahrenheit = np.abs((values - 32.0) / 1.8 - middle) <= near
-    celsius = np.abs(values * 1.8 + 32.0 - middle) <= near
-    return np.asarray(far & (fahrenheit | celsius))
+    fahrenheit = np.abs((far - 32.0) / 1.8 - middle) <= near
+    celsius = np.abs(far * 1.8 + 32.0 - middle) <= near
+    result[result] = fahrenheit | celsius
+    return np.asarray(result)
 
 
 def _other_power(name: str, values: FloatArray, known: FloatArray) -> BoolArray:

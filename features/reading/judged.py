@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,11 @@ class Judged:
     ledger: Ledger
     issues: list[DataIssue]
     marked: list[pd.DataFrame] = field(default_factory=list)
+
+    @cached_property
+    def units(self) -> IntArray:
+        """Number of each row's unit; rows are sorted and never moved here."""
+        return unit_codes(self.frame)
 
     def has(self, *names: str) -> bool:
         """Whether every column is present."""

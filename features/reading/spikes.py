@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.message import say
-from features.reading.judged import IntArray, Judged, sampled, unit_codes
+from features.reading.judged import IntArray, Judged, sampled
 from features.reading.numerals import BoolArray, FloatArray
 from features.schema import SCHEMA
 
@@ -25,7 +25,7 @@ _UNITS = ("kW", "W", "kWh", "degC", "L/s", "kPa")
 
 def judge_spikes(table: Judged) -> None:
     """Take the spikes of every measured column out."""
-    units = unit_codes(table.frame)
+    units = table.units
     for name in [str(c) for c in table.frame if c in SCHEMA]:
         column = SCHEMA[name]
         if column.unit not in _UNITS or column.role in ("lever", "status", "attribute"):
@@ -72,11 +72,13 @@ def spikes(values: FloatArray, units: IntArray) -> BoolArray:
     known = np.flatnonzero(np.isfinite(values))
     if len(known) < LEAST_ROWS:
         return result
-    v, u = values[known], units[known]
-    steps = np.abs(np.diff(v))
+    v, u = (values, units) if len(known) == len(values) else (values[known], units[known])
+    steps = np.diff(v)
+    np.abs(steps, out=steps)
     low, high = np.quantile(sampled(v), (0.05, 0.95))
     least = max(RANGES * (high - low), STEPS * float(np.median(sampled(steps))), 1e-6 * abs(high), 1e-9)
-    jumps = np.flatnonzero((steps > 0.8 * least) & (u[1:] == u[:-1]))
+    jumps = np.flatnonzero(steps > 0.8 * least)
+    jumps = jumps[u[jumps + 1] == u[jumps]]
     if not len(jumps) or len(jumps) > 2 * MOST_SHARE * len(v) + 4:
         return result
     candidates = np.unique(np.concatenate([jumps, jumps + 1]))

@@ -138,3 +138,16 @@ def test_files_of_numbered_units_stay_apart(write: Writer) -> None:
 
 def test_long_numbers_are_no_stamps() -> None:
     assert parse(pa.array(["99999999999", "123456789012"])).readable == 0.0
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1.0, "kW"), (1e3, "W"), (1e-3, "MW")])
+def test_a_meter_without_unit_is_weighed_against_one_with_unit(
+    write: Writer, scale: float, unit: str
+) -> None:
+    hall = [100.0 + h % 7 for h in range(HOURS)]
+    text = table(**{"IT power (kW)": hall, "Facility power": [1.4 * scale * v for v in hall]})
+    reading = read_export(write(text))
+    mapped = {c.source: c.unit for c in reading.mapping.file[0].column}
+    assert mapped["Facility power"] == unit
+    with pytest.raises(QuestionError):  # nothing to weigh it against
+        read_export(write(table(**{"Facility power": hall}), "alone.csv"))
