@@ -32,6 +32,8 @@ _VARIABLES = {
     BAD: "var(--bad)",
     WARN: "var(--warn)",
 }
+CROWDED = 60
+"""Marks above which they are drawn small."""
 MOST_GAPS = 60
 """Stretches of missing values that one picture shades."""
 WIDE, NARROW = (14.4, 3.7), (4.6, 3.3)
@@ -144,6 +146,7 @@ def marked_series(series: Marked, title: str, summary: str) -> Chart:
     """Return the chart of an exported series: missing time shaded, findings marked.
 
     What was taken out may lie far outside: it is drawn at the edge then, its value stands in the table.
+    One width only: an export has many series.
     """
     times = series.stamps.tz_localize(None).to_numpy()
     known = series.kept[np.isfinite(series.kept)]
@@ -161,20 +164,22 @@ def marked_series(series: Marked, title: str, summary: str) -> Chart:
             if len(when):
                 shown = np.clip(np.nan_to_num(what, nan=low - room), low - room, high + room)
                 points = when.tz_localize(None).to_numpy()
+                size = 7 if len(points) <= CROWDED else 3
                 axes.plot(
                     points,
                     shown,
                     sign,
                     color=colour,
-                    markersize=7,
-                    markeredgewidth=1.8,
+                    markersize=size,
+                    markeredgewidth=size / 4,
                     fillstyle="none",
                     label=label,
                 )
         axes.set_ylim(low - 1.5 * room, high + 1.5 * room)
         axes.set_ylabel(f"{series.name} [{wording.unit(series.unit) or '1'}]")
 
-    return _chart(title, summary, draw)
+    name = re.sub(r"\W+", "-", title.lower())
+    return Chart(title, summary, _svg(draw, WIDE, name), "")
 
 
 def _stretches(marked: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:

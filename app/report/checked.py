@@ -19,7 +19,7 @@ from features.reading.mapping import IGNORE
 from features.schema import SCHEMA
 from features.telemetry import Telemetry
 
-MOST_PICTURES = 24
+MOST_PICTURES = 16
 MOST_POINTS = 1200
 """Points of one line; of longer series each stretch shows its lowest and highest value."""
 MOST_FINDINGS = 200
