@@ -1,7 +1,8 @@
 """Small faulty exports: one fault each, and the finding that has to name it.
 
-Every file holds twenty days of the sample data centre (October, hourly) with one thing wrong, as meters,
-gateways and people get it wrong. `EXPECTED` lists what ``advisor check`` has to answer.
+Every file holds twenty days of the sample data centre (October, hourly), or of one base station, with one
+thing wrong, as meters, gateways and people get it wrong. `EXPECTED` lists what ``advisor check`` has to
+answer.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from sample_data.data_centre import TIME_HEADER, SampleYear
+from sample_data.station_faults import station_fault
 
 START, DAYS = "2025-10-13", 20
 CLEAN = "clean.csv"
+_EXCHANGED = {"it_power_kw": "facility_power_kw", "facility_power_kw": "it_power_kw"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,26 @@ class Fault:
 EXPECTED = (
     Fault(CLEAN, "none", "nothing", ()),
     Fault("stuck_sensor.csv", "stuck sensor", "the cooling meter repeats one value for 40 h", ("D-STUCK",)),
-    Fault("spike.csv", "spike", "two readings of IT power are eight times too high", ("D-PUE-BELOW-1",)),
+    Fault("spike.csv", "spike", "two readings of IT power are eight times too high", ("D-SPIKE",)),
+    Fault(
+        "swapped_meters.csv",
+        "swapped meters",
+        "the headers of facility and IT power are exchanged",
+        ("D-PUE-BELOW-1",),
+    ),
+    Fault("stuck_at_zero.csv", "stuck sensor", "the IT meter reads zero for 30 h", ("D-STUCK",)),
+    Fault(
+        "wet_above_dry.csv",
+        "contradiction",
+        "the wet bulb is 3 K above the dry bulb for 4 h",
+        ("D-WET-BULB",),
+    ),
+    Fault(
+        "swapped_water.csv",
+        "swapped sensors",
+        "supply and return of the chilled water are exchanged",
+        ("D-SUPPLY-RETURN",),
+    ),
     Fault(
         "impossible.csv",
         "impossible reading",
@@ -68,6 +90,15 @@ EXPECTED = (
         ("E-QUESTION-UNIT",),
         exit_code=3,
     ),
+    Fault("unit_slip_midway.csv", "unit slip", "IT power is in W for 30 h in the middle", ("D-UNIT-MIXED",)),
+    Fault("fahrenheit_midway.csv", "unit slip", "the server inlet is in °F for 30 h", ("D-UNIT-MIXED",)),
+    Fault(
+        "two_meters.csv",
+        "doubt",
+        "two columns could be the IT meter",
+        ("E-QUESTION-METER",),
+        exit_code=3,
+    ),
     Fault(
         "summer_time.csv",
         "clock change",
@@ -78,7 +109,13 @@ EXPECTED = (
         "clock_jump.csv",
         "clock jump",
         "the logger's clock is 20 min ahead on the last day",
-        ("D-OFF-GRID",),
+        ("D-CLOCK-JUMP",),
+    ),
+    Fault(
+        "counter_rollover.csv",
+        "counter rollover",
+        "facility energy is a register of six digits that passes its end",
+        ("D-COUNTER-ROLLOVER",),
     ),
     Fault(
         "counter_reset.csv",
@@ -91,6 +128,24 @@ EXPECTED = (
         "broken cells",
         "formula errors in a column, and a line cut off",
         ("D-NOT-A-NUMBER", "D-ROW-RAGGED"),
+    ),
+    Fault(
+        "station_sleep.csv",
+        "contradiction",
+        "a base station sleeps the whole hour and carries a load of 0.8",
+        ("D-SLEEP-TRAFFIC",),
+    ),
+    Fault(
+        "station_no_energy.csv",
+        "load without energy",
+        "a base station carries traffic for 5 h at an energy of zero",
+        ("D-LOAD-WITHOUT-ENERGY",),
+    ),
+    Fault(
+        "station_energy_unit.csv",
+        "unit slip",
+        "a station's energy is in Wh although its header says kWh; its power is right",
+        ("D-ENERGY-POWER",),
     ),
 )
 """What every file has to be answered with."""
@@ -123,6 +178,19 @@ def faulty_exports(year: SampleYear, seed: int) -> dict[str, str]:
         "gap.csv": lambda t: _text(t.drop(index=t.index[250:281])),
         "disorder.csv": lambda t: _text(_disordered(t)),
         "unit_slip.csv": lambda t: _text(t.assign(it_power_kw=(t["it_power_kw"] * 1000).round(0))),
+        "swapped_meters.csv": lambda t: _text(t.rename(columns=_EXCHANGED)),
+        "stuck_at_zero.csv": lambda t: _text(_with(t, "it_power_kw", _set(0.0), 200, 230)),
+        "wet_above_dry.csv": lambda t: _text(
+            t.assign(outdoor_wet_bulb_c=_above(t["outdoor_wet_bulb_c"], t["outdoor_dry_bulb_c"], 120, 124))
+        ),
+        "swapped_water.csv": lambda t: _text(_water(t)),
+        "unit_slip_midway.csv": lambda t: _text(_with(t, "it_power_kw", _thousandfold, 200, 230)),
+        "fahrenheit_midway.csv": lambda t: _text(_with(t, "server_inlet_c", _fahrenheit, 200, 230)),
+        "two_meters.csv": lambda t: _text(_two_meters(t)),
+        "counter_rollover.csv": lambda t: _text(_rollover(t)),
+        "station_sleep.csv": lambda _: _text(station_fault("sleep", seed)),
+        "station_no_energy.csv": lambda _: _text(station_fault("no energy", seed)),
+        "station_energy_unit.csv": lambda _: _text(station_fault("energy unit", seed)),
         "summer_time.csv": lambda t: _text(_local_time(t)),
         "clock_jump.csv": lambda t: _text(_jumped(t)),
         "counter_reset.csv": lambda t: _text(_register(t)),
@@ -212,6 +280,39 @@ def _register(table: pd.DataFrame) -> pd.DataFrame:
     reading[260:] -= reading[260] - 12.0
     named = table.drop(columns="facility_power_kw")
     return named.assign(**{"facility_energy (kWh)": reading.round(1)})
+
+
+def _rollover(table: pd.DataFrame) -> pd.DataFrame:
+    reading = 990_000.0 + np.cumsum(table["facility_power_kw"].to_numpy())
+    named = table.drop(columns="facility_power_kw")
+    return named.assign(**{"facility_energy (kWh)": (reading % 1e6).round(1)})
+
+
+def _thousandfold(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return (values * 1000.0).round(0)
+
+
+def _fahrenheit(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return (values * 1.8 + 32.0).round(2)
+
+
+def _above(wet: pd.Series, dry: pd.Series, start: int, end: int) -> pd.Series:
+    raised = wet.copy()
+    raised.iloc[start:end] = (dry.iloc[start:end] + 3.0).round(2)
+    return raised
+
+
+def _water(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with two temperatures of chilled water whose headers are exchanged."""
+    load = table["cooling_power_kw"].to_numpy(dtype=np.float64)
+    warm = (12.0 + 0.02 * load + 0.1 * np.sin(np.arange(len(table)))).round(2)
+    cold = (7.0 + 0.1 * np.cos(np.arange(len(table)))).round(2)
+    return table.assign(**{"CHWS-T (°C)": warm, "CHWR-T (°C)": cold})
+
+
+def _two_meters(table: pd.DataFrame) -> pd.DataFrame:
+    named = table.rename(columns={"it_power_kw": "Server power (kW)"})
+    return named.assign(**{"Computing power (kW)": (0.8 * table["it_power_kw"]).round(2)})
 
 
 def _broken(table: pd.DataFrame) -> str:

@@ -22,13 +22,20 @@ from features.frame import FloatArray
 
 # Stand-ins that are replaced by the page's CSS variables after drawing.
 SERIES, SECOND, MEASURED, INK, DIVIDER = "#0067a5", "#a3440b", "#16202b", "#4b5866", "#cbd3db"
+BAD, WARN = "#b3261e", "#8a4b00"
 _VARIABLES = {
     SERIES: "var(--series)",
     SECOND: "var(--series2)",
     MEASURED: "var(--ink)",
     INK: "var(--ink2)",
     DIVIDER: "var(--divider)",
+    BAD: "var(--bad)",
+    WARN: "var(--warn)",
 }
+CROWDED = 60
+"""Marks above which they are drawn small."""
+MOST_GAPS = 60
+"""Stretches of missing values that one picture shades."""
 WIDE, NARROW = (14.4, 3.7), (4.6, 3.3)
 """Figure sizes [inch]: the page shows one of the two, so that text stays readable on a phone."""
 
@@ -110,6 +117,76 @@ def set_points(
         axes.margins(y=0.15)
 
     return _chart(title, summary, draw)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One exported series with the findings in it.
+
+    Parameters
+    ----------
+    stamps : pandas.DatetimeIndex
+        Local time, without gaps in its grid.
+    kept : numpy.ndarray, shape (rows,)
+        Values that were kept [unit]; NaN where missing.
+    taken, odd : tuple of pandas.DatetimeIndex and numpy.ndarray
+        Values taken out, and values kept with a warning: when, and what was exported [unit].
+    unit, name : str
+    """
+
+    stamps: pd.DatetimeIndex
+    kept: FloatArray
+    taken: tuple[pd.DatetimeIndex, FloatArray]
+    odd: tuple[pd.DatetimeIndex, FloatArray]
+    unit: str
+    name: str
+
+
+def marked_series(series: Marked, title: str, summary: str) -> Chart:
+    """Return the chart of an exported series: missing time shaded, findings marked.
+
+    What was taken out may lie far outside: it is drawn at the edge then, its value stands in the table.
+    One width only: an export has many series.
+    """
+    times = series.stamps.tz_localize(None).to_numpy()
+    known = series.kept[np.isfinite(series.kept)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    room = 0.15 * (high - low or abs(high) or 1.0)
+
+    def draw(axes: Axes) -> None:
+        for start, end in _stretches(np.isnan(series.kept)):
+            axes.axvspan(times[start], times[min(end, len(times) - 1)], color=DIVIDER, alpha=0.6, linewidth=0)
+        axes.plot(times, series.kept, color=SERIES, linewidth=1.1, label=series.name)
+        for (when, what), colour, sign, label in (
+            (series.taken, BAD, "x", "taken out"),
+            (series.odd, WARN, "o", "kept, odd"),
+        ):
+            if len(when):
+                shown = np.clip(np.nan_to_num(what, nan=low - room), low - room, high + room)
+                points = when.tz_localize(None).to_numpy()
+                size = 7 if len(points) <= CROWDED else 3
+                axes.plot(
+                    points,
+                    shown,
+                    sign,
+                    color=colour,
+                    markersize=size,
+                    markeredgewidth=size / 4,
+                    fillstyle="none",
+                    label=label,
+                )
+        axes.set_ylim(low - 1.5 * room, high + 1.5 * room)
+        axes.set_ylabel(f"{series.name} [{wording.unit(series.unit) or '1'}]")
+
+    name = re.sub(r"\W+", "-", title.lower())
+    return Chart(title, summary, _svg(draw, WIDE, name), "")
+
+
+def _stretches(marked: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return first and past-the-end index of the longest marked stretches, in order."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
+    found = sorted(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True), key=lambda s: s[0] - s[1])
+    return sorted(found[:MOST_GAPS])
 
 
 def _chart(title: str, summary: str, draw: Callable[[Axes], None]) -> Chart:

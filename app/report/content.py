@@ -76,8 +76,8 @@ def build_page(source: Source, plan_charts: tuple[Chart, ...], fit_charts: tuple
         verified=verified,
         more_verified=_more(advice.verified, MOST_VERIFIED, "verified plans are not shown"),
         rows=source.rows[:1].upper() + source.rows[1:],
-        data_facts=_data_facts(source.telemetry),
-        findings=tuple(_finding(i) for i in source.issues[:MOST_FINDINGS]),
+        data_facts=data_facts(source.telemetry),
+        findings=tuple(finding_line(i) for i in source.issues[:MOST_FINDINGS]),
         more_findings=_more(source.issues, MOST_FINDINGS, "findings: run advisor check with --out"),
         provenance=_provenance(source),
         plan_charts=plan_charts,
@@ -294,13 +294,15 @@ def _check(c: Check) -> CheckLine:
     )
 
 
-def _finding(issue: DataIssue) -> FindingLine:
+def finding_line(issue: DataIssue) -> FindingLine:
+    """Return a finding as a line of the page."""
     return FindingLine(
         SEVERITY[issue.severity], issue.code, issue.place, issue.evidence, issue.effect, issue.remedy
     )
 
 
-def _data_facts(telemetry: Telemetry) -> tuple[tuple[str, str], ...]:
+def data_facts(telemetry: Telemetry) -> tuple[tuple[str, str], ...]:
+    """Return what the data is: span, zone, interval, sites, columns."""
     zone = telemetry.zone
     known = zone.name if zone.known else "unknown: stamps are wall-clock time"
     first, last = telemetry.local(pd.DatetimeIndex(telemetry.span))

@@ -8,24 +8,34 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.report.charts import Chart
+from app.report.checked import CheckPage
 from app.report.page import Page
 
 
 def render(page: Page) -> str:
     """Return the page as HTML; everything but our own drawings is escaped."""
-    environment = Environment(
+    drawn = replace(
+        page,
+        plan_charts=tuple(_drawn(c) for c in page.plan_charts),
+        fit_charts=tuple(_drawn(c) for c in page.fit_charts),
+    )
+    return _environment().get_template("report.html.jinja").render(page=drawn)
+
+
+def render_check(page: CheckPage) -> str:
+    """Return the page of ``advisor check`` as HTML; everything but our own drawings is escaped."""
+    drawn = replace(page, charts=tuple(_drawn(c) for c in page.charts))
+    return _environment().get_template("check.html.jinja").render(page=drawn)
+
+
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("app.report", package_path=""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawn = replace(
-        page,
-        plan_charts=tuple(_drawn(c) for c in page.plan_charts),
-        fit_charts=tuple(_drawn(c) for c in page.fit_charts),
-    )
-    return environment.get_template("report.html.jinja").render(page=drawn)
 
 
 def _drawn(chart: Chart) -> Chart:

@@ -73,8 +73,8 @@ class CheckOutcome:
         }
 
 
-def check(exports: Exports, *, out: Path | None = None) -> CheckOutcome:
-    """Recognise, convert and judge exports; with `out`, write what was found.
+def check(exports: Exports, *, out: Path | None = None, page: bool = True) -> CheckOutcome:
+    """Recognise, convert and judge exports; with `out`, write what was found; with `page`, also to be read.
 
     Raises
     ------
@@ -86,13 +86,24 @@ def check(exports: Exports, *, out: Path | None = None) -> CheckOutcome:
         return outcome
     make_folder(out)
     quarantined = pa.concat_tables([r.quarantined_rows for r in readings]).to_pandas()
-    written = (
+    written: tuple[Path, ...] = (
         write_text(out / "mapping.toml", outcome.mapping.to_toml()),
         write_parquet(out / "telemetry.parquet", telemetry.to_arrow()),
         write_csv(out / "issues.csv", issue_table(outcome.issues), for_people=True),
         write_csv(out / "quarantined.csv", quarantined, for_people=True),
     )
+    if page:
+        written = (*written, write_text(out / "check.html", _page(outcome)))
     return CheckOutcome(telemetry, readings, written)
+
+
+def _page(outcome: CheckOutcome) -> str:
+    from app.report.checked import check_page  # noqa: PLC0415 - matplotlib takes a second to start
+    from app.report.render import render_check  # noqa: PLC0415
+
+    rows = tuple((name.replace("_", " "), count) for name, count in asdict(outcome.rows).items())
+    page = check_page(outcome.telemetry, outcome.readings, outcome.mapping, outcome.issues, rows)
+    return render_check(page)
 
 
 def count_rows(readings: tuple[Reading, ...]) -> Rows:

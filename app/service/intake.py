@@ -39,7 +39,7 @@ def intake(data: Path, key: str, *, seed: int = 0, progress: Progress) -> None:
         return lambda step, share: progress(step, (at + share) / STEPS)
 
     part(0)(say("reading and checking"), 0.0)
-    check(exports, out=data / key / "check")
+    check(exports, out=data / key / "check", page=False)  # the app shows the same
     train(exports, out=data / key / "model", seed=seed, progress=part(1))
     advise_exports(
         exports,

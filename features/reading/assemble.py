@@ -19,6 +19,7 @@ from features.reading.drift import MOST_OFF_GRID, steadied
 from features.reading.groups import Group, codes_of, grouped, micros_of, place_of
 from features.reading.ledger import Ledger
 from features.reading.numerals import BoolArray, FloatArray
+from features.reading.registers import increments
 from features.reading.timeaxis import IntArray
 from features.schema import KEY_COLUMNS, SCHEMA
 
@@ -224,13 +225,24 @@ def _on_grid(groups: Sequence[Group], interval: int, ledger: Ledger, issues: lis
             place,
             say("export averages over fixed intervals (for example every 15 minutes on the quarter hour)"),
         )
+    ahead = _one_shift(codes_of(keys), micros_of(keys), off, interval)
+    if ahead:
+        evidence = say(
+            "{evidence}: {count} in a row, all by {shift}; the clock was moved",
+            evidence=evidence,
+            count=count,
+            shift=pd.Timedelta(ahead, "us"),
+        )
+    code = "D-CLOCK-JUMP" if ahead else "D-OFF-GRID"
     issues.append(
         DataIssue(
-            "D-OFF-GRID",
+            code,
             "warning",
             place,
             evidence,
-            say("export averages over fixed intervals"),
+            say("correct the stamps from that moment on, or export averages over fixed intervals")
+            if ahead
+            else say("export averages over fixed intervals"),
             say("the rows are rejected"),
             count,
         )
@@ -239,9 +251,21 @@ def _on_grid(groups: Sequence[Group], interval: int, ledger: Ledger, issues: lis
     for group in groups:
         mine = off[start : start + len(group.frame)]
         start += len(group.frame)
-        ledger.reject(group.frame[ROW].to_numpy()[mine], "D-OFF-GRID")
+        ledger.reject(group.frame[ROW].to_numpy()[mine], code)
         kept.append(Group(group.frame[~mine].reset_index(drop=True), group.amounts, group.marks_end))
     return [g for g in kept if len(g.frame)]
+
+
+def _one_shift(codes: IntArray, micros: IntArray, off: BoolArray, interval: int) -> int:
+    """Return by how much the stamps off the grid are shifted [us], where it is one stretch and one shift."""
+    rows = np.lexsort((micros, codes))
+    places = np.flatnonzero(off[rows])
+    phases = np.unique(micros[rows][places] % interval)
+    usual = np.unique(micros[rows][~off[rows]] % interval)
+    if len(places) < 3 or len(phases) > 1 or len(usual) > 1 or places[-1] - places[0] >= len(places):
+        return 0
+    shift = int(phases[0] - usual[0])
+    return shift - interval if shift > interval // 2 else shift
 
 
 # -- amounts -------------------------------------------------------------------------------------
@@ -251,44 +275,10 @@ def _amounts(group: Group, interval: int, issues: list[DataIssue]) -> None:
     for canonical, how in group.amounts.items():
         values = group.frame[canonical].to_numpy(dtype=np.float64)
         if how == "counter":
-            values = _increments(group, canonical, values, interval, issues)
+            values = increments(group, canonical, values, interval, issues)
         group.frame[canonical] = values / hours if SCHEMA[canonical].unit == "kW" else values
     if group.marks_end:
         group.frame["timestamp"] = group.frame["timestamp"] - pd.Timedelta(interval, "us")
-
-
-def _increments(
-    group: Group, canonical: str, values: FloatArray, interval: int, issues: list[DataIssue]
-) -> FloatArray:
-    """Return what a register gained during each interval.
-
-    A reading stands at its stamp: the interval that starts there ends with the next reading. Where
-    the next one is missing or smaller (reset, exchange, rollover) the gain is unknown.
-    """
-    codes, micros = codes_of(group.frame), micros_of(group.frame)
-    follows = np.append((codes[1:] == codes[:-1]) & (micros[1:] - micros[:-1] == interval), False)
-    gain = np.append(np.diff(values), np.nan)
-    if group.marks_end:
-        follows = np.insert(follows[:-1], 0, False)
-        gain = np.insert(gain[:-1], 0, np.nan)
-    reset = follows & (gain < 0)
-    if reset.any():
-        issues.append(
-            DataIssue(
-                "D-COUNTER-RESET",
-                "warning",
-                place_of(group.frame, int(np.flatnonzero(reset)[0])),
-                say(
-                    "the register of {canonical} falls {count} times",
-                    canonical=canonical,
-                    count=int(reset.sum()),
-                ),
-                say("note when meters were exchanged or reset"),
-                say("the amounts of these intervals are missing"),
-                int(reset.sum()),
-            )
-        )
-    return np.where(follows & ~reset, gain, np.nan)
 
 
 # -- join ----------------------------------------------------------------------------------------

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from features.message import Message, say, term
-from features.reading import derived, moist_air, numerals, unit_loads
-from features.reading.doubt import ASKED, Question, Verdict, decide_unit, is_counter
+from features.message import Message, say
+from features.reading import derived, moist_air, numerals, sources, unit_loads
+from features.reading.doubt import ASKED, Question, Verdict, decide_power, decide_unit, is_counter
 from features.reading.draft import Draft, quoted
-from features.reading.headers import STATION_ENERGY, UNUSED, Match, words_of
-from features.reading.mapping import IGNORE, ColumnMapping, Combine, FileMapping, SourceAggregation
+from features.reading.headers import KNOWN, STATION_ENERGY, UNUSED, Match, words_of
+from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, SourceAggregation
 from features.reading.phases import PhaseSet, phase_sets
 from features.reading.timeaxis import IntArray
 from features.reading.units import UNITS, Unit, line_to
@@ -22,8 +22,6 @@ from features.schema import SCHEMA
 
 USED_FROM = 0.5
 """Least confidence with which a column is used without being asked for."""
-
-_NUMBERED: dict[str, Combine] = {"kW": "sum", "m3": "sum", "L/s": "sum", "degC": "mean"}
 
 
 # -- columns -------------------------------------------------------------------------------------
@@ -38,7 +36,7 @@ def file_mapping(table: Draft, questions: list[Question]) -> FileMapping:
         for c in columns
     ]
     sets = phase_sets(raw.headers)
-    columns = _one_source_each(columns, sets)
+    columns = sources.one_each(table, columns, sets, questions)
     columns = _proposed_phases(table, columns, sets)
     columns = unit_loads.proved(table.raw, columns, table.decimal)
     columns = _proved_derived(table, columns)
@@ -55,11 +53,14 @@ def file_mapping(table: Draft, questions: list[Question]) -> FileMapping:
 
 
 def _ignored(header: str, found: Match | None) -> ColumnMapping:
+    why: str
     if found is None:
         why = say("no meaning recognised")
     elif found.canonical == derived.ROLE:
         words = found.evidence.split(" read as ")[0]
         why = derived.said(say("by its name ({words})", words=words))
+    elif found.canonical == KNOWN:
+        why = found.evidence
     elif found.canonical in UNUSED:
         why = say("not a measurement: {evidence}", evidence=found.evidence)
     elif found.canonical.startswith("@"):
@@ -99,7 +100,31 @@ def _units_of(table: Draft) -> dict[str, tuple[Match, Verdict]]:
             if verdict.unit is not None:
                 certain[column.unit].append(verdict.unit)
             verdicts[header] = (found, verdict)
+    verdicts |= _units_by_powers(table, verdicts)
     return verdicts | _units_by_humidity(table, verdicts)
+
+
+def _units_by_powers(
+    table: Draft, verdicts: Mapping[str, tuple[Match, Verdict]]
+) -> dict[str, tuple[Match, Verdict]]:
+    """Decide the open unit of a power by another meter of the site whose unit is declared."""
+    known = {
+        found.canonical: (h, verdict.unit)
+        for h, (found, verdict) in verdicts.items()
+        if verdict.unit is not None and verdict.unit.dimension == "power"
+    }
+    decided = {}
+    for header, (found, verdict) in verdicts.items():
+        if verdict.unit is not None or SCHEMA[found.canonical].unit != "kW":
+            continue
+        values = numerals.parse(table.raw.data[header], table.decimal).numbers
+        for canonical, (other, unit) in known.items():
+            reference = numerals.parse(table.raw.data[other], table.decimal).numbers * unit.factor
+            told = decide_power(found.canonical, values, canonical, reference)
+            if told is not None:
+                decided[header] = (found, told)
+                break
+    return decided
 
 
 def _units_by_humidity(
@@ -197,43 +222,6 @@ def _key_codes(table: Draft) -> IntArray:
     return codes
 
 
-def _one_source_each(columns: list[ColumnMapping], sets: Sequence[PhaseSet]) -> list[ColumnMapping]:
-    """Let one source (or numbered instruments, or phases, of one kind together) stand for each column."""
-    by_canonical: dict[str, list[ColumnMapping]] = defaultdict(list)
-    for column in columns:
-        if column.canonical != IGNORE:
-            by_canonical[column.canonical].append(column)
-    result = {c.source: c for c in columns}
-    for canonical, sources in by_canonical.items():
-        if len(sources) == 1:
-            continue
-        how: Combine = (
-            "max" if canonical == "server_inlet_temp_c" else _NUMBERED.get(SCHEMA[canonical].unit, "")
-        )
-        if any({s.source for s in sources} == set(p.headers) for p in sets):
-            note = say("the three phases are summed")
-            result |= {
-                s.source: replace(s, combine="sum", evidence=Message.joined("; ", (s.evidence, note)))
-                for s in sources
-            }
-            continue
-        if how and len({_without_numbers(s.source) for s in sources}) == 1:
-            note = say("{count} numbered columns become their {how}", count=len(sources), how=term(how))
-            result |= {
-                s.source: replace(s, combine=how, evidence=Message.joined("; ", (s.evidence, note)))
-                for s in sources
-            }
-            continue
-        best = max(sources, key=lambda s: s.confidence)
-        for other in sources:
-            if other is not best:
-                why = say("{other!r} already gives {canonical}", other=best.source, canonical=canonical)
-                result[other.source] = ColumnMapping(
-                    other.source, IGNORE, confidence=other.confidence, evidence=why
-                )
-    return [result[c.source] for c in columns]
-
-
 def _proposed_phases(
     table: Draft, columns: list[ColumnMapping], sets: Sequence[PhaseSet]
 ) -> list[ColumnMapping]:
@@ -279,7 +267,3 @@ def _proved_derived(table: Draft, columns: list[ColumnMapping]) -> list[ColumnMa
         return columns
     proved = derived.relations(table.raw, unused, used, table.decimal)
     return [replace(c, evidence=derived.said(proved[c.source])) if c.source in proved else c for c in columns]
-
-
-def _without_numbers(header: str) -> str:
-    return "".join(c for c in words_of(header) if not c.isdigit())

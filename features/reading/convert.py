@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from features.errors import MappingFileError
 from features.issues import DataIssue, Severity
-from features.message import Message, say
+from features.message import Message, say, term
 from features.reading import numerals, timeaxis, undated
 from features.reading.draft import no_date
 from features.reading.ledger import Ledger
@@ -137,7 +137,9 @@ class _Conversion:
 
     def _stamps(self, time: TimeMapping, zone: str, keyed: BoolArray) -> StampArray:
         column = self.raw.data[time.columns[0]]
-        if len(time.columns) > 1:
+        if len(time.columns) > 2:
+            column = timeaxis.from_parts([self.raw.data[c] for c in time.columns])
+        elif len(time.columns) > 1:
             column = timeaxis.with_time_of_day(column, self.raw.data[time.columns[1]])
         if time.date:
             stamps = undated.placed(column, time.date)
@@ -182,8 +184,43 @@ class _Conversion:
             if SCHEMA[canonical].text:
                 result[canonical] = _key(self.raw, sources[0].source, "")
             else:
-                result[canonical] = combined([self._numbers(c, placed) for c in sources], sources[0].combine)
+                arrays = [self._numbers(c, placed) for c in sources]
+                if len(sources) > 1 and sources[0].combine in ("mean", "max"):
+                    for column, values in zip(sources, arrays, strict=True):
+                        self._bound(column, values, placed)
+                result[canonical] = combined(arrays, sources[0].combine)
         return result
+
+    def _bound(self, column: ColumnMapping, values: FloatArray, placed: BoolArray) -> None:
+        """Take impossible values of one of several instruments out: they would spoil the others' mean."""
+        about = SCHEMA[column.canonical]
+        with np.errstate(invalid="ignore"):
+            out = placed & ((values < about.lower) | (values > about.upper))
+        count = int(out.sum())
+        if not count:
+            return
+        self.ledger.quarantine(self.ids[out], column.source, "D-OUT-OF-BOUNDS")
+        self._note(
+            "D-OUT-OF-BOUNDS",
+            "error",
+            say(
+                "row {row}, column {source!r}",
+                row=self.raw.lines[np.flatnonzero(out)[0]],
+                source=column.source,
+            ),
+            say(
+                "{count} values outside {lower:g}..{upper:g} {unit} ({low:g} to {high:g})",
+                count=count,
+                lower=about.lower,
+                upper=about.upper,
+                unit=term(about.unit),
+                low=values[out].min(),
+                high=values[out].max(),
+            ),
+            say("the values are missing (quarantined); the other instruments stand for it"),
+            count,
+        )
+        values[out] = np.nan
 
     def _numbers(self, column: ColumnMapping, placed: BoolArray) -> FloatArray:
         cells = self.raw.data[column.source]

@@ -33,11 +33,25 @@ USUAL: dict[str, tuple[float, float]] = {
     "outdoor_rh_pct": (2, 105),
     "air_pressure_kpa": (55, 109),
     "bandwidth_mhz": (1, 400),
+    "carbon_g_per_kwh": (5, 1500),
 }
 """Where the middle of an ordinary series lies [canonical unit]: narrower than the physical bounds."""
 
 ASKED = ("kW", "W", "kWh", "degC")
 """Canonical units whose doubt stops the reading; other doubtful columns are left out and listed."""
+
+PLAUSIBLE_RATIO: dict[tuple[str, str], tuple[float, float]] = {
+    ("it_power_kw", "facility_power_kw"): (0.2, 1.01),
+    ("facility_power_kw", "it_power_kw"): (0.99, 5.0),
+    ("cooling_power_kw", "it_power_kw"): (0.01, 3.0),
+    ("cooling_power_kw", "facility_power_kw"): (0.01, 0.8),
+    ("it_power_kw", "cooling_power_kw"): (0.33, 100.0),
+    ("facility_power_kw", "cooling_power_kw"): (1.25, 100.0),
+}
+"""What one power of a site may be of another [1]: less than a factor of a thousand wide, so one unit fits."""
+
+SENTINELS = (-9999.0, -999.0, -99999.0, 9999.0, 99999.0)
+"""Values that systems write for "not measured"; they say nothing of the unit."""
 
 _UNTOUCHED = frozenset({"antennas", "pue"})
 
@@ -87,12 +101,14 @@ def decide_unit(
     target = SCHEMA[canonical].unit
     if target == "rel" or canonical in _UNTOUCHED or not target:
         return Verdict(declared or UNITS["rel" if target == "rel" else "1"], say("taken as exported"))
-    found = values[np.isfinite(values)]
+    found = values[np.isfinite(values) & ~np.isin(values, SENTINELS)]
     if not len(found):
         return Verdict(declared or candidates(canonical)[0], say("the column is empty"))
     if target in ("1", "%"):
         return _share(canonical, declared, found)
     fitting = [u for u in candidates(canonical) if _usual(canonical, u, found)]
+    if (np.mod(found, 1.0) != 0.0).any():  # tenths of a degree are whole numbers
+        fitting = [u for u in fitting if u.symbol != "0.1 degC"]
     if declared is not None:
         return _confirm(canonical, declared, found, fitting)
     return _from_values(canonical, found, fitting, siblings, header)
@@ -228,6 +244,38 @@ def is_counter(values: FloatArray, keys: npt.NDArray[np.int64], micros: npt.NDAr
     if len(up) < 5 or int((steps < 0).sum()) > max(1, 0.02 * len(steps)):
         return False
     return float(np.median(np.abs(values[kept]))) > 5.0 * float(np.median(up))
+
+
+def decide_power(canonical: str, values: FloatArray, other: str, reference: FloatArray) -> Verdict | None:
+    """Return the unit in which one power is a plausible multiple of another; None: no one unit.
+
+    Parameters
+    ----------
+    canonical : str
+    values : numpy.ndarray, shape (rows,)
+        In the unknown unit.
+    other : str
+        Column whose unit is declared.
+    reference : numpy.ndarray, shape (rows,)
+        Its values [kW].
+    """
+    span = PLAUSIBLE_RATIO.get((canonical, other))
+    both = np.isfinite(values) & np.isfinite(reference) & (reference > 0.0) & (values > 0.0)
+    if span is None or int(both.sum()) < 3:
+        return None
+    ratio = float(np.median(values[both] / reference[both]))
+    fitting = [
+        u for u in candidates(canonical) if u.dimension == "power" and span[0] <= ratio * u.factor <= span[1]
+    ]
+    if len(fitting) != 1:
+        return None
+    told = say(
+        "only in {unit} it is a plausible multiple of {other} ({ratio:.2f})",
+        unit=fitting[0].symbol,
+        other=other,
+        ratio=ratio * fitting[0].factor,
+    )
+    return Verdict(fitting[0], told)
 
 
 def scale_doubt(facility: FloatArray, it: FloatArray) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from features.errors import UnrecognisedError
 from features.message import Message, say
-from features.reading import numerals, phases, timeaxis, undated
+from features.reading import context, numerals, phases, timeaxis, undated
 from features.reading.doubt import Question
 from features.reading.headers import STATION_ENERGY, UNUSED, Match, match
 from features.reading.mapping import IGNORE, Answer, FileMapping, TimeMapping
@@ -44,9 +44,15 @@ class Draft:
 def draft(raw: RawTable, kind: Kind, answers: tuple[Answer, ...], questions: list[Question]) -> Draft:
     """Match a table's headers and find its decimal mark and time; open doubts join the questions."""
     mine = tuple(a for a in answers if FileMapping(glob=a.file).matches(raw.file.name))
+    found_by_name = {
+        h: m
+        for h, unit_cell in zip(raw.headers, raw.unit_cells, strict=True)
+        if (m := _match_with_units_row(h, unit_cell, kind)) is not None
+    }
+    found_by_name = context.weighed(found_by_name, tuple(raw.headers), raw.file.path.stem)
     matches: dict[str, Match] = {}
-    for header, unit_cell in zip(raw.headers, raw.unit_cells, strict=True):
-        found = _match_with_units_row(header, unit_cell, kind)
+    for header in raw.headers:
+        found = found_by_name.get(header)
         given = next((a for a in mine if a.column == header and a.canonical), None)
         if given is not None:
             meaning = "@ignore" if given.canonical == IGNORE else given.canonical
@@ -201,6 +207,20 @@ def no_date(file: str, header: str, because: str) -> UnrecognisedError:
 
 
 def _time_columns(table: Draft, order: str) -> tuple[tuple[str, ...], Stamps, str, str] | None:
+    return _in_parts(table) or _named_times(table, order) or _unnamed_time(table, order)
+
+
+def _in_parts(table: Draft) -> tuple[tuple[str, ...], Stamps, str, str] | None:
+    """Return stamps that stand in columns of year, month, day and what follows."""
+    parts = timeaxis.part_columns(table.raw.headers)
+    if not parts:
+        return None
+    stamps = timeaxis.parse(timeaxis.from_parts([table.raw.data[h] for h in parts]), "year-first")
+    why = say("date and time in {names}", names=Message.joined(", ", map(repr, parts)))
+    return (parts, stamps, "start", why) if stamps.readable >= 0.5 else None
+
+
+def _named_times(table: Draft, order: str) -> tuple[tuple[str, ...], Stamps, str, str] | None:
     data = table.raw.data
     named = [(h, "start") for h in table.role("@time")] + [(h, "end") for h in table.role("@time-end")]
     named += [(h, "start") for h in table.role("@hour")]
@@ -226,6 +246,12 @@ def _time_columns(table: Draft, order: str) -> tuple[tuple[str, ...], Stamps, st
                     )
                 return (header, clock), both, "start", why
         return (header,), alone, "start", say("header {header!r}", header=header)
+    return None
+
+
+def _unnamed_time(table: Draft, order: str) -> tuple[tuple[str, ...], Stamps, str, str] | None:
+    """Return a column without a name for it that holds stamps."""
+    data = table.raw.data
     for header in table.raw.headers:
         kind = data[header].type
         if header in table.matches or not (pa.types.is_string(kind) or pa.types.is_timestamp(kind)):

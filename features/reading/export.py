@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from features.reading.doubt import scale_doubt
 from features.reading.files import InputFile, discover, skipped
 from features.reading.findings import mapping_issues, zone_issue
 from features.reading.headers import header_score
-from features.reading.judge import Judged, judge
+from features.reading.judge import judge
+from features.reading.judged import MARKS_SCHEMA, Judged
 from features.reading.ledger import QUARANTINE_SCHEMA, Ledger, RowCounts
 from features.reading.mapping import IGNORE, FileMapping, Mapping, Skipped
 from features.reading.recognise import check_usable, propose
@@ -43,6 +44,8 @@ class Reading:
     quarantined_rows : pyarrow.Table
         ``file``, ``row``, ``column``, ``raw``, ``code`` of every value taken out and every row rejected
         (there ``column`` is empty and ``raw`` is the whole row).
+    marks : pyarrow.Table
+        Where findings stand in the series (`features.reading.judged.MARKS_SCHEMA`).
     """
 
     table: pa.Table
@@ -50,6 +53,7 @@ class Reading:
     mapping: Mapping
     counts: RowCounts
     quarantined_rows: pa.Table
+    marks: pa.Table = field(default_factory=MARKS_SCHEMA.empty_table)
 
     def telemetry(self) -> Telemetry:
         """Return the telemetry with its issues."""
@@ -346,7 +350,9 @@ def _read(
         tuple(issues),
         tuple(Source(t.file.name, t.file.sha256) for t in tables),
     )
-    return Reading(telemetry.to_arrow(), tuple(issues), mapping, ledger.counts(), ledger.rows())
+    return Reading(
+        telemetry.to_arrow(), tuple(issues), mapping, ledger.counts(), ledger.rows(), judged.marks()
+    )
 
 
 def _common_zone(mapping: Mapping, issues: list[DataIssue]) -> TimeZone:

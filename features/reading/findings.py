@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from features.issues import DataIssue
 from features.message import Message, say, term
-from features.reading import derived, undated
+from features.reading import derived, sources, undated
 from features.reading.headers import match
 from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, Mapping
 from features.reading.phases import phase_sets
@@ -65,24 +65,26 @@ def mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIss
         for canonical in dict.fromkeys(
             c.canonical for c in file.column if c.combine and c.canonical != IGNORE
         ):
-            sources = [c for c in file.column if c.canonical == canonical]
+            members = [c for c in file.column if c.canonical == canonical]
+            apart = sources.disagreement(members[0].evidence)
+            together = say(
+                "{count} columns become one: their {how} is {canonical}",
+                count=len(members),
+                how=term(members[0].combine),
+                canonical=canonical,
+            )
             issues.append(
                 DataIssue(
                     "D-COMBINED",
-                    "info",
+                    "warning" if apart else "info",
                     say(
                         "{glob}, {names}",
                         glob=file.glob,
-                        names=Message.joined(", ", (repr(c.source) for c in sources[:6])),
+                        names=Message.joined(", ", (repr(c.source) for c in members[:6])),
                     ),
-                    say(
-                        "{count} columns become one: their {how} is {canonical}",
-                        count=len(sources),
-                        how=term(sources[0].combine),
-                        canonical=canonical,
-                    ),
+                    Message.joined("; ", filter(None, (together, apart))),
                     say('set those that do not belong to it to "ignore" in mapping.toml'),
-                    say("none"),
+                    say("the mean lies between two places") if apart else say("none"),
                     0,
                 )
             )

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from features.message import say
-from features.reading.units import Unit, accepts, find_unit
+from features.message import Message, say, term
+from features.reading import phrase
+from features.reading.units import Unit, accepts, find_unit, is_foreign
 from features.schema import SCHEMA, Kind
 
 STATION_ENERGY = "@station-energy"
-UNUSED = frozenset({"@ignore", "@derived"})
+KNOWN = "@known"
+"""A column whose meaning is known, and which nothing here uses."""
+UNUSED = frozenset({"@ignore", "@derived", KNOWN})
 """Meanings of columns that are never used."""
 
 _QUANTITY_WORD = {
@@ -99,8 +102,12 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
         if len(tokens) > count:
             tail = " ".join(tokens[-count:])
             unit = find_unit(tail)
-            if unit is not None:
+            if unit is not None and not tail.isdigit():
                 found.append((words_of(" ".join(tokens[:-count])), unit, tail))
+    for token in (t for t in plain.split() if "/" in t and not found):
+        unit = find_unit(token)
+        if unit is not None:
+            found.append((words_of(plain.replace(token, " ")), unit, token))
     found.append((words_of(plain), None, ""))
     return found
 
@@ -126,9 +133,12 @@ def match(header: str, kind: Kind | str = "") -> Match | None:
     exact = header.strip().casefold()
     if exact in SCHEMA and SCHEMA[exact].kind in ("", kind or SCHEMA[exact].kind):
         return Match(exact, 1.0, _canonical_unit(exact), say("the canonical name itself"))
+    foreign = _declares_foreign(header)
     for words, unit, unit_text in _readings(header):
         for entry in vocabulary():
-            if entry.kind and kind and entry.kind != kind:
+            if (entry.kind and kind and entry.kind != kind) or (
+                foreign and not entry.canonical.startswith("@")
+            ):
                 continue
             if entry.pattern.search(words) and _fits(entry, words, unit):
                 said = say("{words!r} read as {canonical}", words=words, canonical=entry.canonical)
@@ -136,7 +146,41 @@ def match(header: str, kind: Kind | str = "") -> Match | None:
                     said = say("{meaning}, unit {unit!r}", meaning=said, unit=unit_text)
                 declared = unit or (find_unit(entry.unit) if entry.unit and entry.unit != "1" else None)
                 return Match(entry.canonical, entry.confidence, declared, said)
-    return None
+    return None if kind == "base-station" else _composed(header, foreign=foreign)
+
+
+def _declares_foreign(header: str) -> bool:
+    """Whether the header declares, in brackets or as its last word, a unit that nothing here is made of."""
+    plain = unicodedata.normalize("NFKC", header)
+    tail = plain.rsplit(None, 1)[-1:] if " " in plain.strip() else []
+    return any(is_foreign(text) for text in [*_BRACKETS.findall(plain), *(t for t in tail if len(t) > 1)])
+
+
+def _composed(header: str, *, foreign: bool) -> Match | None:
+    """Return what a header means by the words that it is made of, or None.
+
+    A last letter may be a unit or a name (``..._T``, ``..._C``): both readings are tried.
+    """
+    known: Match | None = None
+    for words, declared, text in _readings(header):
+        unit = declared or phrase.unit_in(words)
+        found = phrase.meaning(words, unit)
+        if found is None:
+            continue
+        what = Message.joined(" ", map(term, found.said))
+        if found.canonical and not foreign and (unit is None or accepts(found.canonical, unit)):
+            said = say(
+                "the words of {words!r} say {what}: {canonical}",
+                words=words,
+                what=what,
+                canonical=found.canonical,
+            )
+            return Match(found.canonical, found.confidence, unit, said)
+        said = say("read as {what}; nothing here uses it", what=what)
+        known = known or Match(KNOWN, found.confidence, unit, said)
+        if len(text) > 1:
+            break
+    return known
 
 
 def _canonical_unit(canonical: str) -> Unit | None:

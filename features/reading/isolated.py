@@ -102,6 +102,7 @@ def read_isolated(
             mapping=_with_evidence(Mapping.from_toml(said["mapping"]), said["evidence"]),
             counts=RowCounts(**said["counts"]),
             quarantined_rows=_load(Path(folder) / "quarantined.arrow"),
+            marks=_load(Path(folder) / "marks.arrow"),
         )
 
 
@@ -121,6 +122,7 @@ def child() -> None:
         }
         _save(reading.table, folder / "table.arrow")
         _save(reading.quarantined_rows, folder / "quarantined.arrow")
+        _save(reading.marks, folder / "marks.arrow")
     except AdvisorError as error:
         said = {"error": type(error).__name__, **{k: pack(v) for k, v in error.to_dict().items()}}
     except MemoryError:

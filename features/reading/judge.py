@@ -4,37 +4,35 @@ Rules (documented, in this order):
 
 * power below zero where it can only be consumed, and values outside the schema's physical bounds:
   taken out;
+* rows of another unit than the rest of their column, an energy that contradicts the power beside it
+  (`judge_units`): taken out;
+* one or two samples far from their neighbours, which agree (`spikes`): taken out;
 * facility power below 99 % of IT power: both are taken out, nobody can say which is wrong;
   between 99 % and 100 % is within the tolerance of meters: kept, reported;
-* wet bulb more than 0.5 K above dry bulb: taken out (both) where it is rare; where it is common
-  (over 5 % of rows) the two are different places or a biased pair: kept, reported;
+* wet bulb or dew point above dry bulb: taken out (both) where it is rare; where it is common
+  (over 5 % of rows) the two are different places or a biased pair: kept, reported; supply and return
+  that look swapped: kept, reported (`judge_pairs`);
 * the same value for 24 h or longer in a column that otherwise moves: taken out. Set-points, modes,
-  attributes and a server's utilisation are exempt; zero is exempt where it means "off", and the
+  attributes, prices and a server's utilisation are exempt; zero is exempt where it means "off", and the
   end of the range where equipment runs at full speed or air is saturated;
+* no energy while there is work: taken out; work of stations without a meter, meters without work, and
+  sleep with traffic: kept, reported (`judge_stations`);
 * parts larger than their total, and gaps: kept, reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from features.issues import DataIssue, Severity
 from features.message import Message, say, term
-from features.reading.ledger import Ledger
+from features.reading import judge_pairs, judge_stations, judge_units, spikes
+from features.reading.judged import IntArray, Judged
 from features.reading.numerals import BoolArray, FloatArray
-from features.schema import SCHEMA, Kind
-
-IntArray = npt.NDArray[np.int64]
+from features.schema import SCHEMA
 
 PUE_TOLERANCE = 0.01
 """Share by which metered facility power may lie below IT power [1]."""
-WET_BULB_TOLERANCE_K = 0.5
-COMMON_SHARE = 0.05
 STUCK_HOURS = 24.0
 STUCK_CHANCE = 1e-3
 """A run is stuck where its chance, from the column's own share of repeats, is below this."""
@@ -61,11 +59,12 @@ _OFF_IS_ZERO = frozenset(
         "prb_utilisation",
         "cpu_utilisation",
         "green_share",
-        "price_per_kwh",
     }
 )
-_SATURATES = _OFF_IS_ZERO - {"cooling_power_kw", "price_per_kwh", "wind_speed_m_s"} | {"outdoor_rh_pct"}
+_SATURATES = _OFF_IS_ZERO - {"cooling_power_kw", "wind_speed_m_s"} | {"outdoor_rh_pct"}
 """Columns that rest at the end of their range: equipment at full speed, saturated air."""
+_SET_BY_OTHERS = frozenset({"cpu_utilisation", "price_per_kwh"})
+"""Columns that may stand still for days: a job at full load, a tariff, a market at its price cap."""
 _COOLING_PARTS = (
     "chiller_power_kw",
     "tower_fan_power_kw",
@@ -74,61 +73,6 @@ _COOLING_PARTS = (
     "dx_power_kw",
     "evaporative_power_kw",
 )
-
-
-@dataclass
-class Judged:
-    """The table under judgement; values are taken out in place and entered in the ledger."""
-
-    frame: pd.DataFrame
-    interval_us: int
-    kind: Kind
-    sources: Sequence[tuple[frozenset[str], IntArray]]
-    ledger: Ledger
-    issues: list[DataIssue]
-
-    def has(self, *names: str) -> bool:
-        """Whether every column is present."""
-        return all(n in self.frame for n in names)
-
-    def values(self, name: str) -> FloatArray:
-        """Return a column."""
-        return self.frame[name].to_numpy(dtype=np.float64)
-
-    def take_out(self, where: BoolArray, name: str, code: str) -> None:
-        """Set values to missing and enter their input rows in the ledger."""
-        array = self.values(name).copy()
-        array[where] = np.nan
-        self.frame[name] = array
-        for columns, ids in self.sources:
-            if name in columns:
-                rows = ids[where]
-                self.ledger.quarantine(rows[rows >= 0], name, code)
-
-    def note(
-        self,
-        code: str,
-        severity: Severity,
-        where: BoolArray,
-        column: str,
-        evidence: str,
-        remedy: str,
-        effect: str,
-    ) -> None:
-        """Add an issue placed at the first and last row concerned."""
-        rows = np.flatnonzero(where)
-        first, last = self.frame.iloc[rows[0]], self.frame.iloc[rows[-1]]
-        unit = f"/{first['unit_id']}" if first["unit_id"] else ""
-        sites = self.frame["site_id"].iloc[rows].nunique()
-        at = f"{first['site_id']}{unit}"
-        place = say(
-            "{place}, {column}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
-            place=say("{place} and {count} more sites", place=at, count=sites - 1) if sites > 1 else at,
-            column=column,
-            start=first["timestamp"],
-            end=last["timestamp"],
-        )
-        self.issues.append(DataIssue(code, severity, place, evidence, remedy, effect, len(rows)))
 
 
 def judge(table: Judged) -> None:
@@ -140,10 +84,13 @@ def judge(table: Judged) -> None:
     """
     for name in [c for c in table.frame if c in SCHEMA and not SCHEMA[c].text]:
         _bounds(table, name)
+    judge_units.judge_units(table)
+    spikes.judge_spikes(table)
     _pue(table)
-    _wet_bulb(table)
+    judge_pairs.judge_pairs(table)
     for name in [c for c in table.frame if c in SCHEMA]:
         _stuck(table, name)
+    judge_stations.judge_loads(table)
     _parts(table)
     _gaps(table)
 
@@ -213,7 +160,7 @@ def _pue(table: Judged) -> None:
                 count=int(below.sum()),
                 worst=worst,
             ),
-            say("the two columns may be swapped") if all_rows else say("check both meters for this time"),
+            _why_below(table, facility / np.where(it > 0, it, np.nan), all_rows=bool(all_rows)),
             say("both values are missing (quarantined)"),
         )
         table.take_out(below, "facility_power_kw", "D-PUE-BELOW-1")
@@ -234,43 +181,26 @@ def _pue(table: Judged) -> None:
         )
 
 
-def _wet_bulb(table: Judged) -> None:
-    if not table.has("outdoor_dry_bulb_c", "outdoor_wet_bulb_c"):
-        return
-    dry, wet = table.values("outdoor_dry_bulb_c"), table.values("outdoor_wet_bulb_c")
-    with np.errstate(invalid="ignore"):
-        above = wet > dry + WET_BULB_TOLERANCE_K
-    if not above.any():
-        return
-    common = above.sum() > COMMON_SHARE * np.isfinite(wet - dry).sum()
-    table.note(
-        "D-WET-BULB",
-        "warning" if common else "error",
-        above,
-        say("outdoor_wet_bulb_c above outdoor_dry_bulb_c"),
-        say(
-            "{count} rows, by up to {most:.1f} K", count=int(above.sum()), most=np.nanmax((wet - dry)[above])
-        ),
-        say("measure both at one place, or export humidity"),
-        say("kept: the two sensors differ in place or calibration")
-        if common
-        else say("both values are missing (quarantined)"),
-    )
-    if not common:
-        table.take_out(above, "outdoor_dry_bulb_c", "D-WET-BULB")
-        table.take_out(above, "outdoor_wet_bulb_c", "D-WET-BULB")
+def _why_below(table: Judged, ratio: FloatArray, *, all_rows: bool) -> Message:
+    """Return what to check: amounts of an interval called power are smaller by the interval's hours."""
+    if not all_rows:
+        return say("check both meters for this time")
+    hours, middle = table.interval_us / 3.6e9, float(np.nanmedian(ratio))
+    if hours < 1.0 and hours <= middle <= 2.5 * hours:
+        return say(
+            "facility power may be an energy of {minutes:g} minutes (kWh) that is called kW: write its unit "
+            "into mapping.toml",
+            minutes=60.0 * hours,
+        )
+    return say("the two columns may be swapped")
 
 
 # -- stuck sensors -------------------------------------------------------------------------------
 def _stuck(table: Judged, name: str) -> None:
-    if (
-        SCHEMA[name].text
-        or SCHEMA[name].role in ("lever", "status", "attribute")
-        or name == "cpu_utilisation"
-    ):
+    if SCHEMA[name].text or SCHEMA[name].role in ("lever", "status", "attribute") or name in _SET_BY_OTHERS:
         return
     values = table.values(name)
-    units = _unit_codes(table.frame)
+    units = table.units
     resting = (values == 0.0) if name in _OFF_IS_ZERO else np.zeros(len(values), dtype=bool)
     if name in _SATURATES:
         low, high = _range_per_unit(values, units)
@@ -295,15 +225,6 @@ def _stuck(table: Judged, name: str) -> None:
         say("the values are missing (quarantined)"),
     )
     table.take_out(stuck, name, "D-STUCK")
-
-
-def _unit_codes(frame: pd.DataFrame) -> IntArray:
-    """Return a number per row that changes where the unit changes (rows are sorted)."""
-    changed = np.zeros(len(frame), dtype=np.int64)
-    for key in ("site_id", "unit_id"):
-        codes, _ = pd.factorize(frame[key])
-        changed[1:] |= codes[1:] != codes[:-1]
-    return np.cumsum(changed)
 
 
 def _range_per_unit(values: FloatArray, units: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -404,7 +325,7 @@ def _parts(table: Judged) -> None:
 
 def _gaps(table: Judged) -> None:
     micros = table.frame["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    units = _unit_codes(table.frame)
+    units = table.units
     steps = np.diff(micros)
     gap = np.concatenate([(steps > table.interval_us) & (units[1:] == units[:-1]), [False]])
     if not gap.any():

@@ -87,7 +87,7 @@ class TimeMapping:
     Parameters
     ----------
     columns : tuple of str
-        One column, or date and time of day.
+        One column, or date and time of day, or year, month, day and what follows.
     order : str
         Order of day, month and year, or the number's meaning.
     zone : str

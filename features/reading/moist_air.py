@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from features.message import say
 from features.psychrometrics import relative_humidity, saturation_pressure
+from features.reading.doubt import SENTINELS
 from features.reading.units import Unit, candidates, line_to
 
 FloatArray = npt.NDArray[np.float64]
@@ -47,6 +48,7 @@ def unit_of(
         None where no unit explains the readings, or two explain them alike.
     """
     known = np.isfinite(dry) & np.isfinite(rh_pct) & np.isfinite(other) & (other <= dry)
+    known &= ~np.isin(dry, SENTINELS) & ~np.isin(other, SENTINELS)
     if int(known.sum()) < LEAST_ROWS:
         return None
     implied = _from_dew_point if canonical == "outdoor_dew_point_c" else _from_wet_bulb

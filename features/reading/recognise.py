@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -10,7 +11,7 @@ import numpy as np
 
 from features.errors import DataError, QuestionError, UnrecognisedError
 from features.message import Message, say, term
-from features.reading import undated
+from features.reading import sources, undated
 from features.reading.columns import USED_FROM, file_mapping
 from features.reading.doubt import Question
 from features.reading.draft import Draft, draft, no_date
@@ -55,7 +56,7 @@ def propose(tables: Sequence[RawTable], root: str, kind: Kind | None, answers: t
     entries = [file_mapping(table, questions) for table in work]
     if questions:
         raise _ask(questions)
-    entries = _name_sites(work, entries, root)
+    entries = _name_units(work, _name_sites(work, entries, root))
     mapping = Mapping(kind=chosen, file=tuple(entries), answer=answers)
     check_usable(mapping, [t.headers for t in tables], root)
     return _cooling_total(mapping)
@@ -71,6 +72,7 @@ def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> 
         kind explains nothing and the other does.
     """
     scores: dict[Kind, float] = {"data-centre": 0.0, "base-station": 0.0}
+    of_both = 0.0
     for name in scores:
         for header in {h for t in tables for h in t.headers}:
             found = match(header, name)
@@ -78,6 +80,7 @@ def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> 
                 continue
             specific = found.canonical.startswith("@") or SCHEMA[found.canonical].kind == name
             scores[name] += found.confidence if specific else 0.0
+            of_both = max(of_both, found.confidence)
     best = max(scores, key=lambda k: scores[k])
     if declared is not None:
         if scores[declared] == 0.0 and scores[best] >= USED_FROM:
@@ -92,6 +95,8 @@ def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> 
                 say("leave --kind out, or give --kind {best}", best=best),
             )
         return declared
+    if scores[best] < USED_FROM <= of_both:
+        return "data-centre"
     if scores[best] < USED_FROM:
         raise _nothing_usable([t.headers for t in tables], tables[0].file.name)
     return best
@@ -103,7 +108,10 @@ def _name_sites(work: list[Draft], entries: list[FileMapping], root: str) -> lis
     series = [i for i, e in enumerate(entries) if e.role == "telemetry" and not e.site_column]
     if not series:
         return entries
-    shapes = {tuple(sorted(c.source for c in entries[i].column)) for i in series}
+    # columns that nobody uses differ from site to site; those in use say whether files are alike
+    used = {i: tuple(sorted(c.source for c in entries[i].column if c.canonical != IGNORE)) for i in series}
+    series = [i for i in series if used[i]]
+    shapes = {used[i] for i in series}
     overlap = _spans_overlap([work[i].stamps for i in series])
     if len(series) > 1 and len(shapes) > 1 and len(shapes) < len(series) and overlap:
         raise DataError(
@@ -113,10 +121,28 @@ def _name_sites(work: list[Draft], entries: list[FileMapping], root: str) -> lis
             say("put each site into its own folder, or set 'site' of every file in mapping.toml"),
         )
     several = len(series) > 1 and len(shapes) == 1 and overlap
-    named = list(entries)
+    named = [e if e.role != "telemetry" or e.site_column else replace(e, site=root) for e in entries]
     for i in series:
         site = work[i].raw.file.path.stem if several else root
         named[i] = replace(entries[i], site=site)
+    return named
+
+
+def _name_units(work: list[Draft], entries: list[FileMapping]) -> list[FileMapping]:
+    """Give a unit to files of one site that measure the same and whose names differ by a number."""
+    alike: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, entry in enumerate(entries):
+        keyed = entry.site_column or entry.unit_column or entry.unit_id
+        if entry.role == "telemetry" and not keyed:
+            alike[(entry.site, sources.without_numbers(work[i].raw.file.path.stem))].append(i)
+    named = list(entries)
+    for files in alike.values():
+        if len(files) < 2 or not _spans_overlap([work[i].stamps for i in files]):
+            continue
+        used = [{c.canonical for c in entries[i].column if c.canonical != IGNORE} for i in files]
+        if any(a & b for a, b in pairwise(used)):
+            for i in files:
+                named[i] = replace(entries[i], unit_id=work[i].raw.file.path.stem)
     return named
 
 

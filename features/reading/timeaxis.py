@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,8 @@ from features.reading.numerals import cleaned
 StampArray = npt.NDArray[np.datetime64]
 IntArray = npt.NDArray[np.int64]
 NAT = np.datetime64("NaT", "us")
+DISORDER = 0.1
+"""Share of steps against a file's direction up to which its order tells repeated stamps apart [1]."""
 
 _PATTERN = (
     r"^(?P<a>\d{1,4})(?:[-/.]|年)(?P<b>\d{1,2})(?:[-/.]|月)(?P<c>\d{1,4})日?"
@@ -136,7 +139,8 @@ def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
         text = pa.array(
             [None if not ok else str(int(v)) for v, ok in zip(numbers, compact, strict=True)], pa.string()
         )
-        return parse(text, order)
+        if _all_match(text.drop_null(), _COMPACT):
+            return parse(text, order)
     return Stamps(np.full(len(numbers), NAT), None, "year-first", "")
 
 
@@ -324,6 +328,37 @@ def with_time_of_day(day: pa.ChunkedArray, clock: pa.ChunkedArray) -> pa.Array:
     return pc.binary_join_element_wise(left, right, " ")
 
 
+_PARTS = (
+    ("year", "yr", "yyyy", "年", "年份"),
+    ("month", "mon", "mo", "mm", "月", "月份"),
+    ("day", "dd", "day of month", "日", "日期"),
+    ("hour", "hr", "hh", "h", "时", "小时"),
+    ("minute", "min", "mi", "分", "分钟"),
+)
+
+
+def part_columns(headers: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of year, month, day and (where they are there) hour and minute; () without a day."""
+    named = {" ".join(h.casefold().replace("_", " ").split()): h for h in reversed(headers)}
+    found: list[str] = []
+    for names in _PARTS:
+        header = next((named[n] for n in names if n in named), None)
+        if header is None:
+            break
+        found.append(header)
+    return tuple(found) if len(found) >= 3 else ()
+
+
+def from_parts(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+    """Return one text column from the columns of year, month, day, hour and minute."""
+    whole = [pc.replace_substring_regex(_text(c), r"\.0*$", "") for c in columns]
+    date = pc.binary_join_element_wise(*whole[:3], "-")
+    if len(whole) == 3:
+        return date
+    minute = whole[4] if len(whole) > 4 else pa.scalar("00")
+    return pc.binary_join_element_wise(date, pc.binary_join_element_wise(whole[3], minute, ":"), " ")
+
+
 def _text(column: pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks()
     if pa.types.is_timestamp(array.type):
@@ -356,8 +391,9 @@ def offset_name(seconds: float) -> str:
 def to_utc(stamps: Stamps, zone: str, keys: npt.NDArray[np.int64]) -> StampArray:
     """Return moments in UTC; wall-clock time where the zone is unknown.
 
-    Where clocks go back, the first of two equal stamps of a unit is summer time and the second is
-    winter time; a single one cannot be placed and becomes NaT. So do stamps that clocks skip.
+    Where clocks go back, the earlier of two equal stamps of a unit is summer time and the later is
+    winter time: the first in a file that runs forward, the second in one that runs backward. A single
+    one, or one of a file without order, cannot be placed and becomes NaT. So do stamps that clocks skip.
 
     Parameters
     ----------
@@ -382,7 +418,9 @@ def to_utc(stamps: Stamps, zone: str, keys: npt.NDArray[np.int64]) -> StampArray
     frame = pd.DataFrame({"key": keys, "wall": wall})
     group = frame.groupby(["key", "wall"], sort=False)["wall"]
     twice = group.transform("size").to_numpy() == 2
-    first = group.cumcount().to_numpy() == 0
+    direction = _direction(keys, stamps.wall)
+    first = np.where(direction > 0, group.cumcount() == 0, group.cumcount(ascending=False) == 0)
+    twice &= direction != 0
     tz = zoneinfo.ZoneInfo(zone)
     summer = wall.tz_localize(tz, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="NaT").tz_convert(
         "UTC"
@@ -395,6 +433,21 @@ def to_utc(stamps: Stamps, zone: str, keys: npt.NDArray[np.int64]) -> StampArray
         folded & ~first, winter.tz_localize(None).to_numpy(), summer.tz_localize(None).to_numpy()
     )
     return np.where(folded & ~twice, NAT, chosen.astype("datetime64[us]"))
+
+
+def _direction(keys: npt.NDArray[np.int64], wall: StampArray) -> npt.NDArray[np.int8]:
+    """Return per row whether its unit's rows run forward (1), backward (-1) or without order (0)."""
+    order = np.argsort(keys, kind="stable")
+    steps = np.diff(wall[order].astype("datetime64[us]").astype(np.int64))
+    known = (keys[order][1:] == keys[order][:-1]) & ~np.isnat(wall[order][1:]) & ~np.isnat(wall[order][:-1])
+    _, unit = np.unique(keys, return_inverse=True)
+    unit = np.ravel(unit)
+    owner = unit[order][1:]
+    forward = np.bincount(owner[known & (steps > 0)], minlength=unit.max(initial=0) + 1)
+    backward = np.bincount(owner[known & (steps < 0)], minlength=unit.max(initial=0) + 1)
+    total = np.maximum(forward + backward, 1)
+    running = np.where(backward <= DISORDER * total, 1, np.where(forward <= DISORDER * total, -1, 0))
+    return np.asarray(running[unit], dtype=np.int8)
 
 
 # -- interval and grid ---------------------------------------------------------------------------

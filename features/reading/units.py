@@ -49,6 +49,7 @@ _UNITS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
     (Unit("MWh", "energy", 1e3), ("mwh", "兆瓦时")),
     (Unit("MJ", "energy", 1 / 3.6), ("mj",)),
     (Unit("GJ", "energy", 1e3 / 3.6), ("gj",)),
+    (Unit("J", "energy", 1e-3 / 3600), ("j", "joule", "joules")),
     (Unit("degC", "temperature", 1.0), ("c", "°c", "oc", "degc", "deg c", "celsius", "摄氏度", "度c", "degree c")),
     (Unit("degF", "temperature", 5 / 9, -160 / 9), ("f", "°f", "of", "degf", "deg f", "fahrenheit", "华氏度")),
     (Unit("K", "temperature", 1.0, -273.15), ("k", "kelvin", "开")),
@@ -111,6 +112,13 @@ _DIMENSION_OF_CANONICAL: dict[str, tuple[Dimension, ...]] = {
     "": ("text",),
 }
 
+FOREIGN = frozenset(
+    ("a", "v", "va", "kva", "mva", "var", "kvar", "mvar", "kvarh", "kvah", "ppm", "rpm", "kg/s", "kg/h", "w/m2",
+     "mm", "m2", "db", "dbm", "lux", "s", "min", "h", "hr", "d", "gb", "mb", "kb", "mbps", "gbps", "kbps", "bit/s",
+     "ms", "°")
+)  # fmt: skip
+"""Units of what no canonical column holds: a column that declares one is not what its other words say."""
+
 THERMAL_ONLY = frozenset({"RT", "Btu/h", "kBtu/h", "kcal/h"})
 """Units of heat: no electrical meter shows them."""
 
@@ -125,6 +133,17 @@ def find_unit(text: str) -> Unit | None:
     """
     cleaned = unicodedata.normalize("NFKC", text).strip(" ()[]{}:,;.").replace("º", "°").casefold()
     return _ALIASES.get(" ".join(cleaned.split()))
+
+
+def is_foreign(text: str) -> bool:
+    """Whether a header's text is a unit that no canonical column can be converted from.
+
+    Parameters
+    ----------
+    text : str
+        For example ``kVA`` or ``(A)``.
+    """
+    return unicodedata.normalize("NFKC", text).strip(" ()[]{}:,;.").casefold() in FOREIGN
 
 
 def dimensions_for(canonical: str) -> tuple[Dimension, ...]:

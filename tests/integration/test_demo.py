@@ -48,7 +48,7 @@ def test_every_row_is_accounted_for(site: str, stranger: Any, made: Path) -> Non
     rows_in, *parts = (int(n.replace(",", "")) for n in sentences[SITES.index(site)])
     assert rows_in == sum(parts)
     assert {p.name for p in (made / site / "check").iterdir()} == {
-        "mapping.toml", "telemetry.parquet", "issues.csv", "quarantined.csv",
+        "mapping.toml", "telemetry.parquet", "issues.csv", "quarantined.csv", "check.html",
     }  # fmt: skip
 
 

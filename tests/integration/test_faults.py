@@ -154,7 +154,7 @@ def test_what_check_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     text = capsys.readouterr().out
     assert text.startswith(f"rows in {HOURS} = ")
     assert {p.name for p in out.iterdir()} == {
-        "mapping.toml", "telemetry.parquet", "issues.csv", "quarantined.csv",
+        "mapping.toml", "telemetry.parquet", "issues.csv", "quarantined.csv", "check.html",
     }  # fmt: skip
     assert "D-NEGATIVE-POWER" in set(pd.read_csv(out / "issues.csv")["code"])
     assert list(pd.read_csv(out / "quarantined.csv")["raw"].astype(float)) == [-5.0, -5.0]

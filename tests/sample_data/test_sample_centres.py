@@ -99,4 +99,4 @@ def test_the_same_faults_are_planted_and_found_everywhere(tmp_path) -> None:
     paths = write_samples(tmp_path)
     for centre in CENTRES:
         found = {i.code for i in read_export(paths[f"{centre.folder}_telemetry"]).issues}
-        assert {"D-NEGATIVE-POWER", "D-OUT-OF-BOUNDS", "D-STUCK", "D-GAP", "D-PUE-BELOW-1"} <= found
+        assert {"D-NEGATIVE-POWER", "D-OUT-OF-BOUNDS", "D-STUCK", "D-GAP", "D-SPIKE"} <= found

@@ -49,7 +49,7 @@ def hours(values: list[str], header: str, separator: str = ",") -> str:
         ("Chilled Water Flow (m3/h)", "36", "chilled_water_flow_l_s", 10.0),
         ("water (L)", "250", "water_m3", 0.25),
         ("CPU utilisation (%)", "42", "cpu_utilisation", 0.42),
-        ("Humidity (%)", "55", "outdoor_rh_pct", 55.0),
+        ("Outside Humidity (%)", "55", "outdoor_rh_pct", 55.0),
         ("室外湿球温度（℃）", "17.5", "outdoor_wet_bulb_c", 17.5),
         ("IT功率(kW)", "61", "it_power_kw", 61.0),
         ("总功率kW", "99", "facility_power_kw", 99.0),
@@ -521,3 +521,17 @@ def test_mapping_with_a_missing_source_is_refused(write: Writer, plant: pd.DataF
     with pytest.raises(MappingFileError) as caught:
         read_export(renamed, mapping=mapping)
     assert caught.value.code == "E-MAPPING-HEADER"
+
+
+def test_an_impossible_reading_of_one_instrument_does_not_spoil_the_others(write: Writer) -> None:
+    text = "timestamp,CHWS-T-1 (°C),CHWS-T-2 (°C)\n" + "".join(
+        f"2025-01-01 {h:02d}:00,{12 + h / 10:g},{-118.5 if h == 3 else 12.2 + h / 10:g}\n" for h in range(12)
+    )
+    reading = read_export(write(text))
+    supply = reading.telemetry().frame["chilled_water_supply_temp_c"].to_numpy()
+    assert supply[[2, 3, 4]] == pytest.approx([12.3, 12.3, 12.5])
+    assert reading.counts == RowCounts(12, 11, 1, 0)
+    taken = reading.quarantined_rows.to_pylist()
+    assert [(t["column"], t["raw"], t["code"]) for t in taken] == [
+        ("CHWS-T-2 (°C)", "-118.5", "D-OUT-OF-BOUNDS")
+    ]

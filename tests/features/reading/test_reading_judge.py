@@ -11,6 +11,7 @@ import pytest
 
 from features.reading import Reading, RowCounts, read_export
 from features.reading.judge import stuck_runs
+from features.reading.spikes import spikes
 
 Writer = Callable[..., Path]
 HOUR_US = 3_600_000_000
@@ -179,3 +180,56 @@ def test_row_counts_refuse_to_lose_rows() -> None:
         RowCounts(10, 5, 2, 2)
     with pytest.raises(ValueError, match="negative"):
         RowCounts(1, 2, -1, 0)
+
+
+def test_a_spike_is_no_step_and_no_start() -> None:
+    rng = np.random.default_rng(4)
+    units = np.zeros(400, dtype=np.int64)
+    steady = 50.0 + rng.normal(0, 0.5, 400)
+    once, twice, step, starting = (steady.copy() for _ in range(4))
+    once[100] = 500.0
+    twice[[200, 201]] = -300.0
+    step[250:] += 200.0
+    starting[np.arange(400) % 40 < 3] = 900.0
+    assert np.flatnonzero(spikes(once, units)).tolist() == [100]
+    assert np.flatnonzero(spikes(twice, units)).tolist() == [200, 201]
+    assert not spikes(step, units).any()
+    assert not spikes(starting, units).any()
+    other = np.repeat([0, 1], 200)
+    edge = np.where(other == 1, steady + 1000.0, steady)  # two units are not neighbours
+    assert not spikes(edge, other).any()
+
+
+def test_a_register_that_passes_its_end_gains_what_its_neighbours_gain(write: Writer) -> None:
+    register = (999_400.0 + 100.0 * np.arange(40)) % 1e6
+    hours = pd.date_range("2025-01-01", periods=40, freq="h").astype(str)
+    path = write(pd.DataFrame({"timestamp": hours, "IT energy (kWh)": register}).to_csv(index=False))
+    reading = read_export(path)
+    assert reading.telemetry().frame["it_power_kw"].dropna().to_numpy() == pytest.approx([100.0] * 39)
+    assert {"D-COUNTER-ROLLOVER"} == {i.code for i in reading.issues} - {"D-ZONE-ASSUMED"}
+
+
+def test_an_amount_called_power_is_suspected(write: Writer, plant: pd.DataFrame) -> None:
+    quarter = pd.date_range("2025-03-01", periods=len(plant), freq="15min").strftime("%Y-%m-%d %H:%M")
+    reading = read(write, plant.assign(timestamp=quarter, facility_power_kw=plant["facility_power_kw"] / 4))
+    remedy = next(i.remedy for i in reading.issues if i.code == "D-PUE-BELOW-1")
+    assert "may be an energy of 15 minutes (kWh) that is called kW" in remedy
+
+
+def test_other_units_in_the_middle_of_a_column(write: Writer, plant: pd.DataFrame) -> None:
+    inlet = plant["server_inlet_c"].copy()
+    inlet[100:140] = inlet[100:140] * 1.8 + 32.0
+    reading = read(write, plant.assign(server_inlet_c=inlet))
+    assert found(reading, "D-UNIT-MIXED") == ["error"]
+    assert reading.counts == RowCounts(480, 440, 40, 0)
+    # a machine that idles at a thousandth is no other unit
+    idle = plant["cooling_power_kw"].where(plant.index % 100 > 10, plant["cooling_power_kw"] / 1000)
+    assert found(read(write, plant.assign(cooling_power_kw=idle.round(5))), "D-UNIT-MIXED") == []
+
+
+def test_work_at_no_energy(write: Writer, plant: pd.DataFrame) -> None:
+    work = plant.drop(columns="facility_power_kw").assign(cpu_utilisation=0.5)
+    work.loc[50:54, "it_power_kw"] = 0.0
+    reading = read(write, work)
+    assert found(reading, "D-LOAD-WITHOUT-ENERGY") == ["error"]
+    assert reading.telemetry().frame["it_power_kw"].isna().sum() == 5

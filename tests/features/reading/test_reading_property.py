@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from features.errors import AdvisorError
-from features.reading import read_export
+from features.reading import Answer, Mapping, RowCounts, read_export
 from features.reading.numerals import parse
 
 CELL = st.one_of(
@@ -87,3 +87,93 @@ def test_decimal_comma_with_groups_is_the_same_number(values: list[int]) -> None
     found = parse(pa.array(texts, pa.string()), ",")
     assert found.numbers.tolist() == pytest.approx([v / 100 for v in values])
     assert not found.wrong.any()
+
+
+ZONES = (
+    "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "America/St_Johns",
+    "America/Santiago", "Africa/Cairo", "Africa/Casablanca", "Asia/Beirut", "Australia/Adelaide",
+    "Australia/Lord_Howe", "Pacific/Auckland",
+)  # fmt: skip
+HALF_HOUR = pd.Timedelta("30min")
+
+
+def transitions(zone: str) -> list[pd.Timestamp]:
+    """Return the moments of 2025 at which a zone's clocks are moved."""
+    hours = pd.date_range("2025-01-01", "2025-12-31", freq="30min", tz="UTC")
+    offsets = np.array([m.utcoffset().total_seconds() for m in hours.tz_convert(zone).to_pydatetime()])
+    return [hours[i + 1] for i in np.flatnonzero(np.diff(offsets))]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_energy_of_every_local_day_is_conserved_when_clocks_move(zone: str, newest_first: bool) -> None:
+    moved = transitions(zone)
+    assert len(moved) == 2
+    rng = np.random.default_rng(len(zone))
+    for moment in moved:
+        stamps = pd.date_range(moment - 60 * HALF_HOUR, periods=130, freq=HALF_HOUR).tz_convert(zone)
+        energy = rng.uniform(20, 30, len(stamps)).round(3)
+        table = pd.DataFrame({"t": stamps.strftime("%Y-%m-%d %H:%M"), "e": energy})
+        table = table.iloc[::-1] if newest_first else table
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "site.csv"
+            path.write_text(
+                "timestamp,IT energy (kWh)\n" + table.to_csv(index=False, header=False), encoding="utf-8"
+            )
+            reading = read_export(path, mapping=Mapping(answer=(Answer(zone=zone),)))
+        assert reading.counts == RowCounts(130, 130, 0, 0)
+        frame = reading.telemetry().frame
+        day = pd.DatetimeIndex(frame["timestamp"]).tz_convert(zone).date
+        found = (frame["it_power_kw"] * 0.5).groupby(day).sum()
+        wanted = pd.Series(energy).groupby(stamps.date).sum()
+        assert found.to_dict() == pytest.approx(wanted.to_dict(), rel=1e-9)
+        assert frame["it_power_kw"].to_numpy() * 0.5 == pytest.approx(energy, rel=1e-12)
+
+
+SCALES = {
+    "IT load": {"kW": (1.0, 0.0), "W": (1e3, 0.0), "MW": (1e-3, 0.0)},
+    "CHW Supply Temp": {"°C": (1.0, 0.0), "°F": (1.8, 32.0), "K": (1.0, 273.15)},
+    "CHW Flow": {"L/s": (1.0, 0.0), "m3/h": (3.6, 0.0), "L/min": (60.0, 0.0)},
+}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 10_000),
+    units=st.tuples(*(st.sampled_from(sorted(choices)) for choices in SCALES.values())),
+)
+def test_the_unit_of_an_export_does_not_change_what_it_says(seed: int, units: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(seed)
+    true = dict(
+        zip(SCALES, (rng.uniform(300, 400, 60), rng.uniform(8, 16, 60), rng.uniform(20, 40, 60)), strict=True)
+    )
+    columns = {"timestamp": pd.date_range("2025-03-01", periods=60, freq="h").astype(str)}
+    for (name, choices), unit in zip(SCALES.items(), units, strict=True):
+        factor, offset = choices[unit]
+        columns[f"{name} ({unit})"] = true[name] * factor + offset
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "site.csv"
+        pd.DataFrame(columns).to_csv(path, index=False)
+        frame = read_export(path).telemetry().frame
+    for canonical, name in (
+        ("it_power_kw", "IT load"),
+        ("chilled_water_supply_temp_c", "CHW Supply Temp"),
+        ("chilled_water_flow_l_s", "CHW Flow"),
+    ):
+        assert frame[canonical].to_numpy() == pytest.approx(true[name], rel=1e-9), units
+
+
+def test_repeated_stamps_of_shuffled_rows_are_not_guessed() -> None:
+    stamps = pd.date_range("2025-10-25 12:00", periods=130, freq=HALF_HOUR, tz="UTC").tz_convert(
+        "Europe/Berlin"
+    )
+    table = pd.DataFrame({"t": stamps.strftime("%Y-%m-%d %H:%M"), "e": np.arange(130.0)})
+    table = table.iloc[np.random.default_rng(3).permutation(130)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "site.csv"
+        path.write_text(
+            "timestamp,IT energy (kWh)\n" + table.to_csv(index=False, header=False), encoding="utf-8"
+        )
+        reading = read_export(path, mapping=Mapping(answer=(Answer(zone="Europe/Berlin"),)))
+    assert reading.counts == RowCounts(130, 126, 0, 4)
+    assert "D-ZONE-DST" in {i.code for i in reading.issues}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 
 from features.errors import DataError
 from features.reading import Answer, Mapping, RowCounts, read_export
+from tests.benchmarks.columns import TRUTH, judged, read, rows_of
 
 
 def codes(issues: object) -> set[str]:
@@ -191,3 +193,32 @@ def test_a_day_without_date(shared: Path) -> None:
     fans = source[["Fan1 (kW)", "Fan2 (kW)", "Fan3 (kW)"]].sum(axis=1)
     assert frame["fan_power_kw"].mean() == pytest.approx(fans.mean(), rel=2e-2)
     assert "cooling_power_kw" not in frame  # whose phases L1 to L3 are is not said
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["bms_baotou/log_2024-09", "bms_baotou/trend_2024-10", "cluster_room_turin", "cell_traffic_barcelona",
+     "chiller_singapore", "chiller_plant_hsinchu"],
+)  # fmt: skip
+def test_a_mapping_given_back_is_followed_exactly(shared: Path, name: str) -> None:
+    folder = shared / "data" / name
+    first = read_export(folder)
+    again = read_export(folder, mapping=Mapping.from_toml(first.mapping.to_toml()))
+    assert again.counts == first.counts
+    assert again.table.equals(first.table)
+    assert again.mapping.to_toml().split("[[skipped]]")[0] == first.mapping.to_toml().split("[[skipped]]")[0]
+
+
+def test_the_columns_of_every_folder_are_read_as_they_are_meant(shared: Path) -> None:
+    results = (Path(__file__).parents[2] / "benchmarks" / "results" / "columns.md").read_text(
+        encoding="utf-8"
+    )
+    truth = [
+        r for r in rows_of(TRUTH) if r["folder"] in ("chiller_plant_hsinchu", "bms_baotou/trend_2024-10")
+    ]
+    for folder in {r["folder"] for r in truth}:
+        mine = [r for r in truth if r["folder"] == folder]
+        verdicts = Counter(v.verdict for v in judged(folder, mine, *read(shared / "data" / folder, mine)))
+        assert verdicts["wrong"] == 0
+        assert verdicts["asked"] <= 0.15 * verdicts.total()
+        assert f"| {folder} | " in results

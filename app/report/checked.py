@@ -1,0 +1,226 @@
+"""What ``advisor check`` found, as a page to read: rows, findings, columns, and a picture of every series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from app import wording
+from app.report.charts import Chart, Marked, marked_series
+from app.report.content import data_facts, finding_line
+from app.report.page import FindingLine
+from features.frame import FloatArray
+from features.issues import DataIssue
+from features.reading import Mapping, Reading
+from features.reading.mapping import IGNORE
+from features.schema import SCHEMA
+from features.telemetry import Telemetry
+
+MOST_PICTURES = 16
+MOST_POINTS = 1200
+"""Points of one line; of longer series each stretch shows its lowest and highest value."""
+MOST_FINDINGS = 200
+
+
+@dataclass(frozen=True)
+class ColumnLine:
+    """One column of a file: what it is taken for and why."""
+
+    source: str
+    meaning: str
+    unit: str
+    confidence: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class FileTable:
+    """The columns of one file, used and left out."""
+
+    name: str
+    about: str
+    used: tuple[ColumnLine, ...]
+    unused: tuple[ColumnLine, ...]
+
+
+@dataclass(frozen=True)
+class CheckPage:
+    """Values of the page."""
+
+    title: str
+    kind: str
+    rows: tuple[tuple[str, int], ...]
+    worst: str
+    counted: str
+    facts: tuple[tuple[str, str], ...]
+    findings: tuple[FindingLine, ...]
+    notes: tuple[FindingLine, ...]
+    more_findings: str
+    files: tuple[FileTable, ...]
+    skipped: tuple[tuple[str, str], ...]
+    charts: tuple[Chart, ...]
+    more_charts: str
+
+
+def check_page(
+    telemetry: Telemetry,
+    readings: Sequence[Reading],
+    mapping: Mapping,
+    issues: Sequence[DataIssue],
+    rows: tuple[tuple[str, int], ...],
+) -> CheckPage:
+    """Return the page of what was read and what is wrong with it.
+
+    Parameters
+    ----------
+    telemetry : Telemetry
+    readings : sequence of Reading
+    mapping : Mapping
+        How all paths together were understood.
+    issues : sequence of DataIssue
+        Worst first.
+    rows : tuple
+        Name and number of rows in, accepted, quarantined and rejected.
+    """
+    marks = pd.concat([r.marks.to_pandas() for r in readings], ignore_index=True)
+    charts, more = pictures(telemetry, marks)
+    severities = [i.severity for i in issues]
+    errors, warnings = severities.count("error"), severities.count("warning")
+    return CheckPage(
+        title=", ".join(telemetry.site_ids[:3]) + (" …" if len(telemetry.site_ids) > 3 else ""),
+        kind=telemetry.kind,
+        rows=rows,
+        worst="bad" if errors else "warn" if warnings else "good",
+        counted=f"{wording.count(errors, 'error')}, {wording.count(warnings, 'warning')}, "
+        f"{wording.count(severities.count('info'), 'note')}",
+        facts=data_facts(telemetry),
+        findings=tuple(finding_line(i) for i in issues[:MOST_FINDINGS] if i.severity != "info"),
+        notes=tuple(finding_line(i) for i in issues[:MOST_FINDINGS] if i.severity == "info"),
+        more_findings=f"{len(issues) - MOST_FINDINGS} more are in issues.csv."
+        if len(issues) > MOST_FINDINGS
+        else "",
+        files=tuple(_files(mapping)),
+        skipped=tuple((s.file, s.why) for s in mapping.skipped),
+        charts=charts,
+        more_charts=more,
+    )
+
+
+# -- columns -------------------------------------------------------------------------------------
+def _files(mapping: Mapping) -> list[FileTable]:
+    """Return a table per file; files that were understood alike share one."""
+    alike: dict[tuple[object, ...], list[str]] = {}
+    for file in mapping.file:
+        alike.setdefault((file.time, file.site_column, file.unit_column, file.column), []).append(file.glob)
+    tables = []
+    for file in mapping.file:
+        names = alike.pop((file.time, file.site_column, file.unit_column, file.column), None)
+        if names is None:
+            continue
+        time = file.time
+        keys = (
+            [f"time: {' + '.join(time.columns)} ({time.zone}, {time.evidence})"]
+            if time
+            else ["no time: attributes"]
+        )
+        keys += [f"site: {file.site_column}"] if file.site_column else []
+        keys += [f"unit: {file.unit_column}"] if file.unit_column else []
+        lines = [
+            _column(c.source, c.canonical, c.unit, c.combine, c.confidence, c.evidence) for c in file.column
+        ]
+        used = tuple(line for line, c in zip(lines, file.column, strict=True) if c.canonical != IGNORE)
+        unused = tuple(line for line, c in zip(lines, file.column, strict=True) if c.canonical == IGNORE)
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        tables.append(FileTable(names[0] + more, "; ".join(keys), used, unused))
+    return tables
+
+
+def _column(
+    source: str, canonical: str, unit: str, combine: str, confidence: float, evidence: str
+) -> ColumnLine:
+    known = canonical in SCHEMA
+    to = wording.unit(SCHEMA[canonical].unit) if known else ""
+    read = wording.unit(unit)
+    converted = f"{read} → {to}" if known and read != to else to
+    meaning = wording.column_name(canonical) if known else "left out"
+    how = f" ({combine} of several)" if known and combine else ""
+    return ColumnLine(source, meaning + how, converted, wording.percent(confidence), evidence)
+
+
+# -- pictures ------------------------------------------------------------------------------------
+def pictures(telemetry: Telemetry, marks: pd.DataFrame) -> tuple[tuple[Chart, ...], str]:
+    """Return a picture per series, those with findings first, and what is not shown.
+
+    Parameters
+    ----------
+    telemetry : Telemetry
+    marks : pandas.DataFrame
+        `Reading.marks`.
+    """
+    frame = telemetry.frame
+    numbers = [
+        c for c in telemetry.value_columns if not SCHEMA[c].text and SCHEMA[c].aggregation != "constant"
+    ]
+    keys = ["site_id", "unit_id", "column"]
+    counts = frame.groupby(["site_id", "unit_id"], observed=True)[numbers].count().reset_index()
+    filled = counts.melt(["site_id", "unit_id"], var_name="column", value_name="rows")
+    counted = marks.groupby(keys).size().rename("marks").reset_index()
+    ranked = filled[filled["rows"] > 1].merge(counted, how="left", on=keys)
+    order = {c: i for i, c in enumerate(numbers)}
+    ranked = ranked.assign(marks=ranked["marks"].fillna(0), place=ranked["column"].map(order))
+    ranked = ranked.sort_values(["marks", "unit_id", "place"], ascending=[False, True, True], kind="stable")
+    drawn = [
+        _picture(telemetry, marks, str(r.site_id), str(r.unit_id), str(r.column))
+        for r in ranked.head(MOST_PICTURES).itertuples()
+    ]
+    more = len(ranked) - len(drawn)
+    return tuple(drawn), f"{wording.count(more, 'more series')} without a picture." if more > 0 else ""
+
+
+def _picture(telemetry: Telemetry, marks: pd.DataFrame, site: str, unit: str, column: str) -> Chart:
+    frame = telemetry.frame
+    mine = frame[(frame["site_id"] == site) & (frame["unit_id"] == unit)].set_index("timestamp")[column]
+    known = mine.dropna()
+    grid = pd.date_range(mine.index[0], mine.index[-1], freq=telemetry.interval)
+    whole = mine.reindex(grid)
+    where = marks[(marks["site_id"] == site) & (marks["unit_id"] == unit) & (marks["column"] == column)]
+    taken, odd = where[~where["kept"].astype(bool)], where[where["kept"].astype(bool)]
+    stamps, values = _thinned(pd.DatetimeIndex(whole.index), whole.to_numpy(dtype=np.float64))
+    name = wording.column_name(column)
+    series = Marked(
+        telemetry.local(stamps),
+        values,
+        _points(telemetry, taken),
+        _points(telemetry, odd),
+        SCHEMA[column].unit,
+        name,
+    )
+    place = " / ".join(part for part in (site if len(telemetry.site_ids) > 1 else "", unit) if part)
+    missing = int(whole.isna().sum())
+    span = f"{known.min():.4g} to {known.max():.4g} {wording.unit(SCHEMA[column].unit)}"
+    said = [
+        f"{len(known):,} values, {span.strip()}",
+        f"{missing:,} of {len(whole):,} intervals are missing" if missing else "none is missing",
+        *(f"{count:,} × {code}" for code, count in where["code"].value_counts().items()),
+    ]
+    title = f"{name[:1].upper()}{name[1:]}{', ' + place if place else ''}"
+    return marked_series(series, title, "; ".join(said) + ".")
+
+
+def _points(telemetry: Telemetry, marks: pd.DataFrame) -> tuple[pd.DatetimeIndex, FloatArray]:
+    stamps = pd.DatetimeIndex(pd.to_datetime(marks["timestamp"], utc=True))
+    return telemetry.local(stamps), marks["value"].to_numpy(dtype=np.float64)
+
+
+def _thinned(stamps: pd.DatetimeIndex, values: FloatArray) -> tuple[pd.DatetimeIndex, FloatArray]:
+    """Return a long series by the lowest and highest value of each stretch, a stretch of none as missing."""
+    if len(values) <= MOST_POINTS:
+        return stamps, values
+    width = -(-2 * len(values) // MOST_POINTS)
+    padded = np.append(values, np.full(-len(values) % width, np.nan)).reshape(-1, width)
+    low, high = np.fmin.reduce(padded, axis=1), np.fmax.reduce(padded, axis=1)
+    pairs = np.stack([low, high], axis=1).ravel()
+    return stamps[np.repeat(np.arange(len(padded)) * width, 2)], pairs

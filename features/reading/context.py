@@ -1,0 +1,76 @@
+"""What the other columns and the file's name say of a header that says too little by itself.
+
+``Temperature`` beside wind and dew point is the weather; beside a power meter it may be a room or a
+rack. Chilled water in a file of the storage tank is the tank's, not the plant's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from features.message import say
+from features.reading.headers import KNOWN, Match, words_of
+
+_WEATHER = frozenset(
+    {
+        "outdoor_dry_bulb_c",
+        "outdoor_wet_bulb_c",
+        "outdoor_dew_point_c",
+        "outdoor_rh_pct",
+        "wind_speed_m_s",
+        "air_pressure_kpa",
+    }
+)
+_BARE = re.compile(
+    r"^(temp(erature)?|air temp(erature)?|(relative )?humi(d(ity)?)?|rh|相对湿度|湿度|温度)"
+    r"( (c|f|k|pct|degc|degf|deg c|deg f))?$"
+)
+_WEATHER_WORD = re.compile(
+    r"wind|gust|rain|precip|radiation|irradiance|cloud|visib|snow|sun ?shine|气象|天气|降水|降雨|辐射|风速"
+)
+_WEATHER_FILE = re.compile(r"weather|meteo|climate|epw|tmy|气象|天气", re.IGNORECASE)
+_STORAGE_FILE = re.compile(r"蓄冷|蓄冰|storage|(?<![a-z])tes(?![a-z])", re.IGNORECASE)
+_ACCELERATOR = re.compile(r"(?<![a-z])(gpus?|gmem|vram|sm clock)")
+_TOO_LITTLE = 0.4
+
+
+def weighed(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -> dict[str, Match]:
+    """Return the matches of one table, those that its context contradicts or does not bear out changed.
+
+    Parameters
+    ----------
+    matches : dict
+        Header -> what it means by itself.
+    headers : tuple of str
+        All headers of the table.
+    file : str
+        Name of the file without extension.
+    """
+    result = dict(matches)
+    bare = {h for h, m in matches.items() if m.canonical in _WEATHER and _BARE.match(words_of(h))}
+    if bare and not _is_weather(matches, headers, file, bare):
+        for header in bare:
+            said = say(
+                "{evidence}, but nothing else here says that it is the weather",
+                evidence=matches[header].evidence,
+            )
+            result[header] = replace(matches[header], confidence=_TOO_LITTLE, evidence=said)
+    if any(_ACCELERATOR.search(words_of(h)) for h in headers):
+        for header, found in matches.items():
+            if found.canonical == "cpu_utilisation" and "cpu" not in words_of(header):
+                said = say("{evidence}, but the file is that of accelerators", evidence=found.evidence)
+                result[header] = replace(found, canonical=KNOWN, evidence=said)
+    if _STORAGE_FILE.search(file):
+        for header, found in matches.items():
+            if found.canonical.startswith("chilled_water"):
+                said = say("{evidence}, but the file is that of a thermal storage", evidence=found.evidence)
+                result[header] = replace(found, canonical=KNOWN, evidence=said)
+    return result
+
+
+def _is_weather(matches: Mapping[str, Match], headers: tuple[str, ...], file: str, bare: set[str]) -> bool:
+    others = {h for h, m in matches.items() if m.canonical in _WEATHER and h not in bare}
+    words = any(_WEATHER_WORD.search(words_of(h)) for h in headers)
+    return bool(others or words or _WEATHER_FILE.search(file))

@@ -1,0 +1,136 @@
+"""Rows in another unit than their column, and an energy that contradicts the power beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from features.message import say
+from features.reading.doubt import USUAL
+from features.reading.judged import Judged, sampled
+from features.reading.numerals import BoolArray, FloatArray
+from features.schema import SCHEMA
+
+LEAST_ROWS = 6
+"""Fewer rows may be spikes."""
+FAR_K, NEAR_K = 15.0, 5.0
+"""How far a temperature lies from the column's middle in its own unit, and how near in the other [K]."""
+THOUSAND = (200.0, 5000.0)
+"""Ratio to the column's middle of a power that is probably written in W among kW [1]."""
+STEADY = ("it_power_kw", "facility_power_kw", "station_power_w")
+"""Powers that are never a thousandth of their middle while they run."""
+AGREE = (0.7, 1.4)
+"""Ratio of a measured energy to the energy of the measured power that is within both meters [1]."""
+
+
+def judge_units(table: Judged) -> None:
+    """Apply the rules of units; issues are added, values of another unit become NaN."""
+    for name in [str(c) for c in table.frame if c in SCHEMA]:
+        if SCHEMA[name].unit == "degC" and name in USUAL and SCHEMA[name].role != "lever":
+            _mixed(table, name, _other_temperature)
+        elif SCHEMA[name].unit in ("kW", "W") and SCHEMA[name].lower == 0.0:
+            _mixed(table, name, _other_power)
+    _energy_against_power(table)
+
+
+def _mixed(table: Judged, name: str, other: Callable[[str, FloatArray, FloatArray], BoolArray]) -> None:
+    values = table.values(name)
+    known = sampled(values)
+    if len(known) < 4 * LEAST_ROWS:
+        return
+    with np.errstate(invalid="ignore"):
+        strange = other(name, values, known)
+    if strange.sum() < LEAST_ROWS:
+        return
+    strange &= _runs_of(strange, 3)
+    if strange.sum() < LEAST_ROWS or strange.sum() >= 0.5 * np.isfinite(values).sum():
+        return
+    table.note(
+        "D-UNIT-MIXED",
+        "error",
+        strange,
+        name,
+        say(
+            "{count} values ({low:g} to {high:g}) lie far from the rest (middle {middle:g}), and would not "
+            "in another unit ({units})",
+            count=int(strange.sum()),
+            low=float(values[strange].min()),
+            high=float(values[strange].max()),
+            middle=float(np.median(known)),
+            units="°C, °F" if SCHEMA[name].unit == "degC" else "W, kW",
+        ),
+        say("export the whole column in one unit"),
+        say("the values are missing (quarantined)"),
+    )
+    table.take_out(strange, name, "D-UNIT-MIXED")
+
+
+def _other_temperature(_name: str, values: FloatArray, known: FloatArray) -> BoolArray:
+    """Return the temperatures that are odd in this unit and ordinary in the other of °C and °F."""
+    low, middle, high = np.quantile(known, (0.25, 0.5, 0.75))
+    wide = high - low
+    away = max(FAR_K, 3.0 * wide)
+    result = (values > middle + away) | (values < middle - away)
+    far = values[result]
+    near = max(NEAR_K, 1.5 * wide)
+    fahrenheit = np.abs((far - 32.0) / 1.8 - middle) <= near
+    celsius = np.abs(far * 1.8 + 32.0 - middle) <= near
+    result[result] = fahrenheit | celsius
+    return np.asarray(result)
+
+
+def _other_power(name: str, values: FloatArray, known: FloatArray) -> BoolArray:
+    """Return the powers that are about a thousand times the column's middle, or a thousandth of it."""
+    running = known[known > 0.0]
+    if not len(running):
+        return np.zeros(len(values), dtype=bool)
+    ratio = values / float(np.median(running))
+    large = (ratio > THOUSAND[0]) & (ratio < THOUSAND[1])
+    if name not in STEADY:
+        return np.asarray(large)
+    return np.asarray(large | ((ratio > 1.0 / THOUSAND[1]) & (ratio < 1.0 / THOUSAND[0])))
+
+
+def _runs_of(marked: BoolArray, least: int) -> BoolArray:
+    """Return the marks that stand in a row of at least so many."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
+    starts, ends = edges[::2], edges[1::2]
+    result = np.zeros(len(marked), dtype=bool)
+    for start, end in zip(starts, ends, strict=True):  # a handful: stretches of one fault
+        result[start:end] = end - start >= least
+    return result
+
+
+def _energy_against_power(table: Judged) -> None:
+    """Take out a station's energy that its own mean power contradicts: one of the two units is wrong.
+
+    3GPP TS 28.552 clause 5.1.1.19 gives ``PEE.Energy`` in kWh and ``PEE.AvgPower`` in W.
+    """
+    if not table.has("station_energy_kwh", "station_power_w"):
+        return
+    energy = table.values("station_energy_kwh")
+    expected = table.values("station_power_w") * (table.interval_us / 3.6e9 / 1e3)
+    both = np.isfinite(energy) & np.isfinite(expected) & (expected > 0.0)
+    if not both.any():
+        return
+    ratio = float(np.median(energy[both] / expected[both]))
+    if AGREE[0] <= ratio <= AGREE[1]:
+        return
+    table.note(
+        "D-ENERGY-POWER",
+        "error",
+        both,
+        say("station_energy_kwh and station_power_w"),
+        say(
+            "the energy is {ratio:.3g} times what the mean power gives in {count} rows (median)",
+            ratio=ratio,
+            count=int(both.sum()),
+        ),
+        say(
+            "write the energy's true unit into mapping.toml: the standard says kWh, some systems write "
+            "Wh or W"
+        ),
+        say("the energy is missing (quarantined); the power is kept"),
+    )
+    table.take_out(both, "station_energy_kwh", "D-ENERGY-POWER")

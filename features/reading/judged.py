@@ -1,0 +1,135 @@
+"""The table under judgement: values are taken out in place and entered in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from features.issues import DataIssue, Severity
+from features.message import say
+from features.reading.ledger import Ledger
+from features.reading.numerals import BoolArray, FloatArray
+from features.schema import Kind
+
+IntArray = npt.NDArray[np.int64]
+MARKS_SCHEMA = pa.schema(
+    [
+        ("site_id", pa.string()),
+        ("unit_id", pa.string()),
+        ("timestamp", pa.timestamp("us", "UTC")),
+        ("column", pa.string()),
+        ("value", pa.float64()),
+        ("code", pa.string()),
+        ("kept", pa.bool_()),
+    ]
+)
+"""Where findings stand in the series: canonical column, value [canonical unit], whether it was kept."""
+MOST_MARKS = 5000
+"""Of one finding; a picture shows no more."""
+
+
+@dataclass
+class Judged:
+    """The table under judgement; values are taken out in place and entered in the ledger."""
+
+    frame: pd.DataFrame
+    interval_us: int
+    kind: Kind
+    sources: Sequence[tuple[frozenset[str], IntArray]]
+    ledger: Ledger
+    issues: list[DataIssue]
+    marked: list[pd.DataFrame] = field(default_factory=list)
+
+    @cached_property
+    def units(self) -> IntArray:
+        """Number of each row's unit; rows are sorted and never moved here."""
+        return unit_codes(self.frame)
+
+    def has(self, *names: str) -> bool:
+        """Whether every column is present."""
+        return all(n in self.frame for n in names)
+
+    def values(self, name: str) -> FloatArray:
+        """Return a column."""
+        return self.frame[name].to_numpy(dtype=np.float64)
+
+    def take_out(self, where: BoolArray, name: str, code: str) -> None:
+        """Set values to missing and enter their input rows in the ledger."""
+        self._mark(where, name, code, kept=False)
+        array = self.values(name).copy()
+        array[where] = np.nan
+        self.frame[name] = array
+        for columns, ids in self.sources:
+            if name in columns:
+                rows = ids[where]
+                self.ledger.quarantine(rows[rows >= 0], name, code)
+
+    def note(
+        self,
+        code: str,
+        severity: Severity,
+        where: BoolArray,
+        column: str,
+        evidence: str,
+        remedy: str,
+        effect: str,
+    ) -> None:
+        """Add an issue placed at the first and last row concerned."""
+        rows = np.flatnonzero(where)
+        if severity == "warning" and column in self.frame:
+            self._mark(where, column, code, kept=True)
+        first, last = self.frame.iloc[rows[0]], self.frame.iloc[rows[-1]]
+        unit = f"/{first['unit_id']}" if first["unit_id"] else ""
+        sites = self.frame["site_id"].iloc[rows].nunique()
+        at = f"{first['site_id']}{unit}"
+        place = say(
+            "{place}, {column}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
+            place=say("{place} and {count} more sites", place=at, count=sites - 1) if sites > 1 else at,
+            column=column,
+            start=first["timestamp"],
+            end=last["timestamp"],
+        )
+        self.issues.append(DataIssue(code, severity, place, evidence, remedy, effect, len(rows)))
+
+    def _mark(self, where: BoolArray, name: str, code: str, *, kept: bool) -> None:
+        rows = np.flatnonzero(where)[:MOST_MARKS]
+        marks = self.frame.iloc[rows][["site_id", "unit_id", "timestamp"]]
+        self.marked.append(marks.assign(column=name, value=self.values(name)[rows], code=code, kept=kept))
+
+    def marks(self) -> pa.Table:
+        """Return where findings stand, in `MARKS_SCHEMA`."""
+        if not self.marked:
+            return MARKS_SCHEMA.empty_table()
+        together = pd.concat(self.marked, ignore_index=True)
+        stamps = together["timestamp"].to_numpy().astype("datetime64[us]")
+        moments = pa.array(stamps, pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
+        columns = {f.name: pa.array(together[f.name], f.type) for f in MARKS_SCHEMA if f.name != "timestamp"}
+        return pa.table({f.name: columns.get(f.name, moments) for f in MARKS_SCHEMA}, schema=MARKS_SCHEMA)
+
+
+def unit_codes(frame: pd.DataFrame) -> IntArray:
+    """Return a number per row that changes where the unit changes (rows are sorted)."""
+    changed = np.zeros(len(frame), dtype=np.int64)
+    for key in ("site_id", "unit_id"):
+        codes, _ = pd.factorize(frame[key])
+        changed[1:] |= codes[1:] != codes[:-1]
+    return np.cumsum(changed)
+
+
+def sampled(values: FloatArray, most: int = 100_000) -> FloatArray:
+    """Return the known values, evenly thinned where there are many: enough for quantiles.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (rows,)
+    most : int
+        About how many values are returned at most.
+    """
+    known = values[:: max(len(values) // most, 1)]
+    return known[np.isfinite(known)]

@@ -1,0 +1,203 @@
+"""Several columns of one meaning: numbered instruments together, else the surest one, else a question."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from features.message import Joined, Message, say, term
+from features.reading import numerals
+from features.reading.doubt import Question
+from features.reading.draft import Draft, quoted
+from features.reading.headers import words_of
+from features.reading.mapping import IGNORE, ColumnMapping, Combine
+from features.reading.numerals import FloatArray
+from features.reading.phases import PhaseSet
+from features.reading.units import UNITS
+from features.schema import SCHEMA
+
+_NUMBERED: dict[str, Combine] = {
+    **dict.fromkeys(("kW", "m3", "L/s"), "sum"),
+    **dict.fromkeys(("degC", "%", "1", "kPa", "m/s"), "mean"),
+}
+"""How numbered instruments of one kind become one column, by canonical unit."""
+CHOSEN_BY_THE_USER = ("it_power_kw", "facility_power_kw")
+"""Columns whose meter is asked for where two could be it: every figure of a site stands on them."""
+ALIKE = 0.1
+"""Confidences that differ by less do not decide between two meters [1]."""
+SAME_LOAD = 0.02
+"""Two meters that differ by less are two readings of one load [1]."""
+APART_K = 3.0
+"""A sensor whose median lies further from that of its fellows stands at another place or is wrong [K]."""
+_DISAGREE = "they do not agree"
+_WHOLE = re.compile(r"(?<![a-z])(total|overall|plant|header|common|main|sum|all)(?![a-z])|总|合计|母管")
+
+
+def one_each(
+    table: Draft, columns: list[ColumnMapping], sets: Sequence[PhaseSet], questions: list[Question]
+) -> list[ColumnMapping]:
+    """Let one source, or one group of numbered instruments or phases, stand for each canonical column.
+
+    Parameters
+    ----------
+    table : Draft
+    columns : list of ColumnMapping
+    sets : sequence of PhaseSet
+    questions : list of Question
+        Added to where two meters could be the site's.
+    """
+    by_canonical: dict[str, list[ColumnMapping]] = defaultdict(list)
+    for column in columns:
+        if column.canonical != IGNORE:
+            by_canonical[column.canonical].append(column)
+    result = {c.source: c for c in columns}
+    for canonical, found in by_canonical.items():
+        if len(found) > 1:
+            result |= {c.source: c for c in _one(table, canonical, found, sets, questions)}
+    return [result[c.source] for c in columns]
+
+
+def _one(
+    table: Draft,
+    canonical: str,
+    found: list[ColumnMapping],
+    sets: Sequence[PhaseSet],
+    questions: list[Question],
+) -> list[ColumnMapping]:
+    """Return the sources of one canonical column, one group used and the others left out."""
+    if any({s.source for s in found} == set(p.headers) for p in sets):
+        return [_noted(s, "sum", say("the three phases are summed")) for s in found]
+    groups: dict[str, list[ColumnMapping]] = defaultdict(list)
+    for source in found:
+        groups[without_numbers(source.source)].append(source)
+    surest = max(s.confidence for s in found)
+    ranked = sorted(groups.values(), key=lambda group: _rank(group, surest))
+    best, others = ranked[0], [s for g in ranked[1:] for s in g]
+    phases = {h for p in sets for h in p.headers}
+    meters = [g for g in ranked if not phases & {c.source for c in g}]
+    if len(meters) > 1:
+        _ask_which(table, canonical, meters, questions)
+    left_out = [
+        ColumnMapping(
+            other.source,
+            IGNORE,
+            confidence=other.confidence,
+            evidence=say("{other!r} already gives {canonical}", other=best[0].source, canonical=canonical),
+        )
+        for other in others
+    ]
+    return [*_together(table, canonical, best), *left_out]
+
+
+def _rank(group: list[ColumnMapping], surest: float) -> tuple[bool, bool, bool, float, int]:
+    """Order of groups: nearly as sure as the surest, a power before an energy, a total before its parts."""
+    first, confidence = group[0], max(c.confidence for c in group)
+    energy = bool(first.unit) and UNITS[first.unit].dimension == "energy"
+    part = _WHOLE.search(words_of(first.source)) is None
+    return (confidence <= surest - ALIKE, energy, part, -confidence, len(group))
+
+
+def _together(table: Draft, canonical: str, group: list[ColumnMapping]) -> list[ColumnMapping]:
+    """Return numbered instruments combined; of columns that cannot be combined the first is used."""
+    if len(group) == 1:
+        return group
+    how: Combine = "max" if canonical == "server_inlet_temp_c" else _NUMBERED.get(SCHEMA[canonical].unit, "")
+    if not how:
+        why = say("{other!r} already gives {canonical}", other=group[0].source, canonical=canonical)
+        return [
+            group[0],
+            *(ColumnMapping(c.source, IGNORE, confidence=c.confidence, evidence=why) for c in group[1:]),
+        ]
+    note = say("{count} numbered columns become their {how}", count=len(group), how=term(how))
+    apart = _apart(table, group) if how == "mean" and SCHEMA[canonical].unit == "degC" else ""
+    return [_noted(c, how, *filter(None, (note, apart))) for c in group]
+
+
+def _apart(table: Draft, group: list[ColumnMapping]) -> str:
+    """Return which sensors do not agree with their fellows; ``""``: all do."""
+    medians = np.array([_median(_values(table, c)) for c in group])
+    if np.isfinite(medians).sum() < 3:
+        return ""
+    away = medians - np.nanmedian(medians)
+    far = [(c.source, d) for c, d in zip(group, away, strict=True) if abs(d) > APART_K]
+    if not far:
+        return ""
+    names = Message.joined(", ", (say("{source!r} by {away:+.1f} K", source=s, away=d) for s, d in far))
+    return say("they do not agree: {names} away from the others", names=names)
+
+
+def disagreement(evidence: str) -> str:
+    """Return the part of a column's evidence that says which sensors do not agree; ``""``: all do."""
+    parts = evidence.parts if isinstance(evidence, Joined) else ()
+    return next((p for p in parts if isinstance(p, Message) and p.template.startswith(_DISAGREE)), "")
+
+
+def _ask_which(
+    table: Draft, canonical: str, ranked: Sequence[list[ColumnMapping]], questions: list[Question]
+) -> None:
+    """Ask which of two meters is the site's where neither name nor values decide."""
+    if canonical not in CHOSEN_BY_THE_USER:
+        return
+    best = ranked[0]
+    for other in ranked[1:]:
+        same_unit = UNITS[other[0].unit].dimension == UNITS[best[0].unit].dimension
+        near = best[0].confidence - other[0].confidence < ALIKE
+        whole = _WHOLE.search(words_of(best[0].source)) and not _WHOLE.search(words_of(other[0].source))
+        one, two = (sum(_values(table, c) for c in g) for g in (best, other))
+        if not (same_unit and near) or whole or _same(np.asarray(one), np.asarray(two)):
+            continue
+        answers = "\n\n".join(
+            f'[[answer]]\nfile = {quoted(table.name)}\ncolumn = {quoted(c.source)}\ncanonical = "ignore"   '
+            f'# or "{canonical}"'
+            for c in (*best, *other)
+        )
+        questions.append(
+            Question(
+                "E-QUESTION-METER",
+                say(
+                    "both {one!r} and {two!r} can be {canonical} (medians {first:.4g} and {second:.4g} kW); "
+                    "which one is it?",
+                    one=best[0].source,
+                    two=other[0].source,
+                    canonical=canonical,
+                    first=_median(np.asarray(one)),
+                    second=_median(np.asarray(two)),
+                ),
+                table.name,
+                answers,
+            )
+        )
+        return
+
+
+def _same(one: FloatArray, two: FloatArray) -> bool:
+    both = np.isfinite(one) & np.isfinite(two)
+    if not both.any():
+        return True
+    scale = max(float(np.median(np.abs(one[both]))), 1e-9)
+    return float(np.median(np.abs(one[both] - two[both]))) <= SAME_LOAD * scale
+
+
+def _values(table: Draft, column: ColumnMapping) -> FloatArray:
+    return (
+        numerals.parse(table.raw.data[column.source], table.decimal).numbers * column.factor + column.offset
+    )
+
+
+def _median(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _noted(column: ColumnMapping, how: Combine, *notes: str) -> ColumnMapping:
+    return replace(column, combine=how, evidence=Message.joined("; ", (column.evidence, *notes)))
+
+
+def without_numbers(name: str) -> str:
+    """Return a name without what tells instruments apart: numbers, and letters such as A and B."""
+    plain = "".join(c for c in words_of(name) if not c.isdigit())
+    return " ".join(w for w in re.sub(r"(?<![a-z])[a-h](?![a-z])", " ", plain).split() if w != "#")
