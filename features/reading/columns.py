@@ -38,7 +38,7 @@ def file_mapping(table: Draft, questions: list[Question]) -> FileMapping:
         for c in columns
     ]
     sets = phase_sets(raw.headers)
-    columns = _one_source_each(columns, sets)
+    columns = one_source_each(columns, sets)
     columns = _proposed_phases(table, columns, sets)
     columns = unit_loads.proved(table.raw, columns, table.decimal)
     columns = _proved_derived(table, columns)
@@ -197,7 +197,7 @@ def _key_codes(table: Draft) -> IntArray:
     return codes
 
 
-def _one_source_each(columns: list[ColumnMapping], sets: Sequence[PhaseSet]) -> list[ColumnMapping]:
+def one_source_each(columns: list[ColumnMapping], sets: Sequence[PhaseSet]) -> list[ColumnMapping]:
     """Let one source (or numbered instruments, or phases, of one kind together) stand for each column."""
     by_canonical: dict[str, list[ColumnMapping]] = defaultdict(list)
     for column in columns:

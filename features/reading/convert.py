@@ -205,7 +205,27 @@ class _Conversion:
                 say("the values are missing (quarantined)"),
                 count,
             )
-        return found.numbers * column.factor + column.offset
+        numbers = self._without_suspect(column.source, found.numbers, placed)
+        return numbers * column.factor + column.offset
+
+    def _without_suspect(self, source: str, numbers: FloatArray, placed: BoolArray) -> FloatArray:
+        """Take out values that the export itself calls suspect."""
+        rows = self.raw.suspect.get(source)
+        rows = None if rows is None else rows[placed[rows] & np.isfinite(numbers[rows])]
+        if rows is None or not len(rows):
+            return numbers
+        self.ledger.quarantine(self.ids[rows], source, "D-SUSPECT")
+        self._note(
+            "D-SUSPECT",
+            "warning",
+            say("row {row}, column {source!r}", row=self.raw.lines[rows[0]], source=source),
+            say("{count} values are marked suspect by the network element", count=len(rows)),
+            say("the values are missing (quarantined)"),
+            len(rows),
+        )
+        kept = numbers.copy()
+        kept[rows] = np.nan
+        return kept
 
 
 def _check_headers(raw: RawTable, mapping: FileMapping) -> None:

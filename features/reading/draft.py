@@ -157,7 +157,7 @@ def _find_time(table: Draft, questions: list[Question]) -> None:
 def _without_date(table: Draft, header: str, zone: str) -> None:
     """Date times of day by the answer, by the file's or sheet's name, or by a date that shows its nature."""
     given = next((a.date for a in table.answers if a.date), "")
-    named = undated.date_in(table.raw.file.path.stem, table.raw.layout.sheet)
+    named = undated.date_in(table.raw.file.stem, table.raw.layout.sheet)
     chosen = given or named or undated.ASSUMED
     stamps = undated.placed(table.raw.data[header], chosen)
     if stamps is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -11,11 +12,12 @@ import numpy as np
 from features.errors import DataError, QuestionError, UnrecognisedError
 from features.message import Message, say, term
 from features.reading import undated
-from features.reading.columns import USED_FROM, file_mapping
+from features.reading.columns import USED_FROM, file_mapping, one_source_each
 from features.reading.doubt import Question
 from features.reading.draft import Draft, draft, no_date
 from features.reading.headers import UNUSED, match
 from features.reading.mapping import IGNORE, Answer, FileMapping, Mapping
+from features.reading.phases import phase_sets
 from features.reading.tabular import RawTable
 from features.reading.timeaxis import Stamps
 from features.schema import SCHEMA, Kind
@@ -55,7 +57,7 @@ def propose(tables: Sequence[RawTable], root: str, kind: Kind | None, answers: t
     entries = [file_mapping(table, questions) for table in work]
     if questions:
         raise _ask(questions)
-    entries = _name_sites(work, entries, root)
+    entries = _name_sites(work, _points_together(tables, entries), root)
     mapping = Mapping(kind=chosen, file=tuple(entries), answer=answers)
     check_usable(mapping, [t.headers for t in tables], root)
     return _cooling_total(mapping)
@@ -97,26 +99,43 @@ def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> 
     return best
 
 
+def _points_together(tables: Sequence[RawTable], entries: list[FileMapping]) -> list[FileMapping]:
+    """Let points of one table in long form, or one file each, count as columns of one table."""
+    mine = [i for i, t in enumerate(tables) if t.of_point and len(entries[i].column) > 0]
+    if len(mine) < 2:
+        return entries
+    headers = [c.source for i in mine for c in entries[i].column]
+    if len(set(headers)) != len(headers):  # a quality column beside every value
+        headers = [c.source for i in mine for c in entries[i].column if c.canonical != IGNORE]
+    if len(set(headers)) != len(headers):
+        return entries
+    used = [c for i in mine for c in entries[i].column if c.canonical != IGNORE]
+    agreed = {c.source: c for c in one_source_each(used, phase_sets(headers))}
+    result = list(entries)
+    for i in mine:
+        column = tuple(c if c.canonical == IGNORE else agreed[c.source] for c in entries[i].column)
+        result[i] = replace(entries[i], column=column)
+    return result
+
+
 # -- the whole path ------------------------------------------------------------------------------
 def _name_sites(work: list[Draft], entries: list[FileMapping], root: str) -> list[FileMapping]:
     """Give a constant site to every table without a site column."""
     series = [i for i, e in enumerate(entries) if e.role == "telemetry" and not e.site_column]
-    if not series:
-        return entries
-    shapes = {tuple(sorted(c.source for c in entries[i].column)) for i in series}
-    overlap = _spans_overlap([work[i].stamps for i in series])
-    if len(series) > 1 and len(shapes) > 1 and len(shapes) < len(series) and overlap:
+    alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for i in series:
+        alike[tuple(sorted(c.source for c in entries[i].column))].append(i)
+    several = any(_spans_overlap([work[i].stamps for i in members]) for members in alike.values())
+    if several and len(alike) > 1:
         raise DataError(
             "E-FOLDER-MIXED",
             say("some files have the same columns over the same time (several sites) and others do not"),
             root,
             say("put each site into its own folder, or set 'site' of every file in mapping.toml"),
         )
-    several = len(series) > 1 and len(shapes) == 1 and overlap
     named = list(entries)
     for i in series:
-        site = work[i].raw.file.path.stem if several else root
-        named[i] = replace(entries[i], site=site)
+        named[i] = replace(entries[i], site=work[i].raw.label if several else root)
     return named
 
 
