@@ -13,10 +13,11 @@ from features.errors import MappingFileError, UnrecognisedError
 from features.issues import DataIssue
 from features.message import Message, say, term
 from features.reading import timeaxis
+from features.reading.draft import Draft, draft
 from features.reading.files import InputFile, skipped
 from features.reading.headers import header_score
-from features.reading.mapping import IGNORE, FileMapping, Mapping, Skipped
-from features.reading.recognise import check_usable, propose
+from features.reading.mapping import IGNORE, Answer, FileMapping, Mapping, Skipped
+from features.reading.recognise import check_usable, propose, recognise_kind
 from features.reading.tabular import RawTable, read_tables
 from features.schema import Kind
 
@@ -54,7 +55,7 @@ def gathered(
     answers = mapping.answer if mapping is not None else ()
     wanted = kind or (mapping.kind if mapping is not None else "") or None
     tables, left_out = _read(files)
-    tables = stacked(tables)
+    tables = _of_one_interval(stacked(tables), wanted, answers, issues)
     proposed = propose(tables, root, wanted, answers)
     good = _joinable(tables, proposed.file)
     _say_left_out(tables, good, left_out, issues)
@@ -123,6 +124,43 @@ def _stack(members: Sequence[RawTable]) -> RawTable:
     )
 
 
+def _of_one_interval(
+    tables: list[RawTable], kind: Kind | None, answers: tuple[Answer, ...], issues: list[DataIssue]
+) -> list[RawTable]:
+    """Leave out sheets whose rows have another interval than those of their workbook's best sheet."""
+    sheets = [t for t in tables if t.part and not t.of_point and t.file.form in ("xlsx", "xls")]
+    if not sheets:
+        return tables
+    chosen = recognise_kind(tables, kind)
+    steps = {id(t): _interval(draft(t, chosen, answers, [])) for t in sheets}
+    best: dict[str, RawTable] = {}
+    for table in sheets:
+        best.setdefault(table.file.name, table)
+    kept = []
+    for table in tables:
+        first = best.get(table.file.name, table)
+        mine, wanted = steps.get(id(table), 0), steps.get(id(first), 0)
+        if not mine or not wanted or mine == wanted:
+            kept.append(table)
+            continue
+        why = say("its rows have another interval than those of {part!r}", part=first.part)
+        issues.append(_part_ignored(table.file.name, say("{names}: {why}", names=table.part, why=why)))
+    return kept
+
+
+def _interval(table: Draft) -> int:
+    """Return the usual step of a sheet's rows [us]; 0 where it is not known."""
+    if table.stamps is None or table.role("@site") or table.role("@unit"):
+        return 0
+    micros = np.sort(table.stamps.wall[~np.isnat(table.stamps.wall)].astype(np.int64))
+    return timeaxis.interval_of(np.zeros(len(micros), dtype=np.int64), micros)
+
+
+def _part_ignored(file: str, what: str) -> DataIssue:
+    remedy = say("nothing, if it is not telemetry")
+    return DataIssue("D-PART-IGNORED", "info", file, what, remedy, say("none"), 0)
+
+
 def _concatenated(parts: Sequence[pa.Table], headers: Sequence[str]) -> pa.Table:
     """Return tables below each other; a column that one of them holds as text is text."""
     texts = {f.name for p in parts for f in p.schema if pa.types.is_string(f.type)}
@@ -149,37 +187,18 @@ def _joinable(tables: Sequence[RawTable], entries: Sequence[FileMapping]) -> lis
     ]
     if not any(not w for w in why):
         return [""] * len(tables)  # the check of the whole says what was seen
-    steps = [0 if w else _interval(t, e) for t, e, w in zip(tables, entries, why, strict=True)]
     spans = [None if w else _span(t, e) for t, e, w in zip(tables, entries, why, strict=True)]
     for i, table in enumerate(tables):
-        if why[i]:
-            continue
-        first = next((j for j, t in enumerate(tables) if t.file == table.file and not why[j]), i)
-        if table.part and not table.of_point and table.file.form != "xml" and steps[i] and steps[first]:
-            if steps[i] != steps[first]:
-                why[i] = say("its rows have another interval than those of {part!r}", part=tables[first].part)
-        elif table.file.form == "epw" and _apart(i, tables, spans):
+        if table.file.form == "epw" and _apart(i, tables, spans):
             why[i] = say("its years are not those of the other files")
     return why
 
 
-def _stamps(table: RawTable, entry: FileMapping) -> np.ndarray:
-    if entry.time is None:
-        return np.array([], dtype=np.int64)
-    stamps = timeaxis.parse(table.data[entry.time.columns[0]], entry.time.order)
-    return stamps.wall[~np.isnat(stamps.wall)].astype(np.int64)
-
-
-def _interval(table: RawTable, entry: FileMapping) -> int:
-    """Return the usual step of a sheet's rows [us]; 0 where it is not needed."""
-    if not table.part or table.of_point or table.file.form == "xml" or entry.site_column or entry.unit_column:
-        return 0
-    micros = np.sort(_stamps(table, entry))
-    return timeaxis.interval_of(np.zeros(len(micros), dtype=np.int64), micros)
-
-
 def _span(table: RawTable, entry: FileMapping) -> tuple[int, int] | None:
-    micros = _stamps(table, entry)
+    if entry.time is None:
+        return None
+    stamps = timeaxis.parse(table.data[entry.time.columns[0]], entry.time.order)
+    micros = stamps.wall[~np.isnat(stamps.wall)].astype(np.int64)
     return (int(micros.min()), int(micros.max())) if len(micros) else None
 
 
@@ -208,11 +227,7 @@ def _say_left_out(
             if len(parts) > SHOWN
             else say("{names}: {why}", names=shown, why=why)
         )
-        issues.append(
-            DataIssue(
-                "D-PART-IGNORED", "info", name, what, say("nothing, if it is not telemetry"), say("none"), 0
-            )
-        )
+        issues.append(_part_ignored(name, what))
     issues += [skipped(s.file, s.why) for s in left_out]
 
 
