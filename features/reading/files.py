@@ -47,6 +47,11 @@ CONTAINERS = (".gz", ".zip")
 """Files that hold other files; what they hold is read as if it lay there itself."""
 
 MAX_BYTES = 4 * 2**30
+MAX_CELLS = 60_000_000
+"""Largest rectangle of a sheet [cells]; a full million rows of 57 columns fit in."""
+_ROW = re.compile(rb'<row\b[^>]*?\br="(\d{1,9})"')
+_ERROR_CELL = re.compile(rb'<c\b[^>]*\bt="e"')
+_WIDE_CELL = re.compile(rb'\br="([A-Z]{2,3})\d')
 
 NO_EXPORT = say("its name or extension is not that of a telemetry export")
 _NOT_DATA = re.compile(r"^(readme|licen[cs]e|notice|sources?|copying|changelog|mapping|issues)(\.|$)", re.I)
@@ -82,7 +87,8 @@ _PACKED: dict[str, tuple[bytes, ...]] = {".gz": (b"\x1f\x8b",), ".zip": (b"PK\x0
 class InputFile:
     """One file that will be read; ``name`` is relative to the given path.
 
-    ``shown`` is where messages say that it lies, for a file out of a container.
+    ``shown`` is where messages say that it lies, for a file out of a container; ``cell_errors`` counts the
+    cells of a workbook that hold an error such as ``#REF!``: its reader returns them as empty.
     """
 
     path: Path
@@ -90,6 +96,7 @@ class InputFile:
     form: Form
     sha256: str
     shown: str = ""
+    cell_errors: int = 0
 
     @property
     def where(self) -> str:
@@ -283,9 +290,8 @@ def _examined(path: Path, name: str, shown: str) -> InputFile:
             say("export as CSV, XLSX or Parquet"),
         )
     _check_type(form, head, tail, seen, where)
-    if form == "xlsx":
-        check_zip(path, where)
-    return InputFile(path, name, form, sha256, shown)
+    cell_errors = check_zip(path, where) if form == "xlsx" else 0
+    return InputFile(path, name, form, sha256, shown, cell_errors)
 
 
 def looks_like(head: bytes) -> str:
@@ -336,10 +342,15 @@ def _check_type(form: Form, head: bytes, tail: bytes, seen: str, where: str) -> 
         )
 
 
-def check_zip(path: Path, where: str) -> None:
+def check_zip(path: Path, where: str) -> int:
     """Refuse a workbook that would inflate beyond reason, before any reader opens it.
 
     The directory inside a ZIP can lie about sizes, so bytes are also counted while inflating.
+
+    Returns
+    -------
+    int
+        Cells that hold an error.
 
     Raises
     ------
@@ -371,15 +382,60 @@ def check_zip(path: Path, where: str) -> None:
             where,
             say("unpack it and give the files inside"),
         )
+    errors = 0
     with path.open("rb") as stream:
         for entry in entries:
-            _count_inflated(stream.fileno(), entry, where)
+            is_sheet = entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml")
+            extent = _Extent(where) if is_sheet else None
+            _count_inflated(stream.fileno(), entry, where, extent)
+            errors += extent.errors if extent else 0
+    return errors
 
 
-def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str) -> None:
+class _Extent:
+    """The rectangle that a sheet's cells span, seen while the sheet is inflated.
+
+    A reader holds the whole rectangle: two cells in opposite corners would cost it hundreds of gigabytes.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.where, self.rows, self.columns, self.errors, self.rest = where, 1, 26, 0, b""
+
+    def see(self, piece: bytes) -> None:
+        """Take the next piece of the sheet's XML."""
+        text = self.rest + piece
+        cut = max(text.rfind(b"<"), len(text) - 512)
+        text, self.rest = text[:cut], text[cut:]
+        self.errors += len(_ERROR_CELL.findall(text))
+        numbers = _ROW.findall(text)
+        if numbers:
+            self.rows = max(self.rows, *(int(n) for n in (numbers[0], numbers[-1])))
+        for letters in set(_WIDE_CELL.findall(text)):
+            position = 0
+            for letter in letters:
+                position = position * 26 + letter - 64
+            self.columns = max(self.columns, position)
+        if self.rows * self.columns > MAX_CELLS:
+            raise bomb(
+                self.where,
+                say(
+                    "a sheet spans {rows:,} rows and {columns:,} columns",
+                    rows=self.rows,
+                    columns=self.columns,
+                ),
+            )
+
+
+def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str, extent: _Extent | None) -> None:
     """Inflate one entry piece by piece, keeping nothing, and stop where it exceeds its claim."""
     if entry.compress_type != zipfile.ZIP_DEFLATED:
         return
+
+    def seen(piece: bytes) -> int:
+        if extent is not None:
+            extent.see(piece)
+        return len(piece)
+
     local = os.pread(descriptor, 30, entry.header_offset)
     if len(local) < 30:
         raise UnreadableFileError(
@@ -397,9 +453,9 @@ def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str) -> None
             if not piece:
                 break
             position, left = position + len(piece), left - len(piece)
-            count += len(inflater.decompress(piece, 2**24))
+            count += seen(inflater.decompress(piece, 2**24))
             while inflater.unconsumed_tail and count <= entry.file_size:
-                count += len(inflater.decompress(inflater.unconsumed_tail, 2**24))
+                count += seen(inflater.decompress(inflater.unconsumed_tail, 2**24))
             if count > entry.file_size:
                 raise bomb(
                     where,

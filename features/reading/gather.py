@@ -55,6 +55,7 @@ def gathered(
     answers = mapping.answer if mapping is not None else ()
     wanted = kind or (mapping.kind if mapping is not None else "") or None
     tables, left_out = _read(files)
+    issues += [_cell_errors(f) for f in files if f.cell_errors]
     tables = _of_one_interval(stacked(tables), wanted, answers, issues)
     proposed = propose(tables, root, wanted, answers)
     good = _joinable(tables, proposed.file)
@@ -83,6 +84,18 @@ def _read(files: Sequence[InputFile]) -> tuple[list[RawTable], list[Skipped]]:
         assert problem is not None  # noqa: S101 - there is at least one file
         raise problem
     return tables, left_out
+
+
+def _cell_errors(file: InputFile) -> DataIssue:
+    return DataIssue(
+        "D-CELL-ERROR",
+        "warning",
+        file.name,
+        say("{count} cells hold a formula's error such as #REF! or #DIV/0!", count=file.cell_errors),
+        say("correct the formulas, or export values"),
+        say("the values are missing"),
+        file.cell_errors,
+    )
 
 
 def _not_telemetry(file: InputFile) -> UnrecognisedError:

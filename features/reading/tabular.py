@@ -14,6 +14,7 @@ from features.reading import points, text
 from features.reading.epw import read_epw
 from features.reading.files import Form, InputFile
 from features.reading.mapping import FileMapping
+from features.reading.packed import bomb
 from features.reading.pm_xml import read_pm
 from features.reading.raw import (
     HeaderScore,
@@ -28,6 +29,11 @@ from features.reading.workbook import read_workbook
 
 __all__ = ["HeaderScore", "RawTable", "load_parquet", "parquet_metadata", "read_tables"]
 
+MAX_ROWS = 100_000_000
+MAX_COLUMNS = 4_096
+MAX_DECODED = 4 * 2**30
+"""Most memory that a Parquet file may take once it is decoded [B]."""
+_BATCH = 1 << 17
 _Reader = Callable[[InputFile, HeaderScore, FileMapping | None], list[RawTable]]
 
 
@@ -116,10 +122,11 @@ def load_parquet(file: InputFile) -> pa.Table:
     Raises
     ------
     UnreadableFileError
-        The file is damaged.
+        ``E-FILE-DAMAGED``, or ``E-FILE-BOMB``: it would take more memory than any export.
     """
     try:
         parquet = pq.ParquetFile(file.path, page_checksum_verification=True)
+        _check_footer(parquet, file)
         names = parquet.schema_arrow.names
         if len(set(names)) != len(names):
             raise UnreadableFileError(
@@ -128,16 +135,50 @@ def load_parquet(file: InputFile) -> pa.Table:
                 file.where,
                 say("name the columns apart"),
             )
-        return parquet.read()
+        return _decoded(parquet, file)
     except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, UnreadableFileError):
+        if isinstance(error, UnreadableFileError | MemoryError):
             raise
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
-            say("the Parquet file is damaged: {error}", error=error),
+            say("the Parquet file is damaged: {error}", error=str(error)[:300]),
             file.where,
             say("copy or export it again"),
         ) from None
+
+
+def _check_footer(parquet: pq.ParquetFile, file: InputFile) -> None:
+    """Refuse by rows and columns: the sizes in bytes that a footer claims say nothing."""
+    about = parquet.metadata
+    width = sum(_width(f.type) for f in parquet.schema_arrow)
+    if about.num_columns > MAX_COLUMNS:
+        raise bomb(file.where, say("it has {count:,} columns", count=about.num_columns))
+    if about.num_rows > MAX_ROWS or about.num_rows * width > MAX_DECODED:
+        raise bomb(
+            file.where,
+            say("{size:,} bytes hold {rows:,} rows", size=file.path.stat().st_size, rows=about.num_rows),
+        )
+
+
+def _width(kind: pa.DataType) -> int:
+    """Return the least bytes of a decoded value."""
+    try:
+        return max(int(kind.bit_width) // 8, 1)
+    except ValueError:
+        return 16  # text, nested: an offset and something
+
+
+def _decoded(parquet: pq.ParquetFile, file: InputFile) -> pa.Table:
+    """Decode piece by piece and count: a dictionary can hold few long texts for very many rows."""
+    if not any(pa.types.is_large_string(f.type) or _width(f.type) == 16 for f in parquet.schema_arrow):
+        return parquet.read()
+    total, batches = 0, []
+    for batch in parquet.iter_batches(batch_size=_BATCH):
+        total += batch.nbytes
+        if total > MAX_DECODED:
+            raise bomb(file.where, say("{rows:,} rows take too much memory", rows=parquet.metadata.num_rows))
+        batches.append(batch)
+    return pa.Table.from_batches(batches, parquet.schema_arrow)
 
 
 def parquet_metadata(file: InputFile) -> dict[bytes, bytes]:

@@ -136,7 +136,7 @@ def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
         text = pa.array(
             [None if not ok else str(int(v)) for v, ok in zip(numbers, compact, strict=True)], pa.string()
         )
-        return parse(text, order)
+        return parse(text, "compact")
     return Stamps(np.full(len(numbers), NAT), None, "year-first", "")
 
 

@@ -59,7 +59,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def same(path: Path, rows: int = HOURS) -> Reading:
-    """Assert that all three series arrive, that no row is lost, and that the mapping given back is followed."""
+    """Assert that all series arrive, no row is lost, and the mapping given back is followed."""
     reading = read_export(path)
     frame = reading.telemetry().frame
     expected = export(WESTERN)
