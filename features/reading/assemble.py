@@ -94,6 +94,8 @@ def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
 def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Group:
     """Sort, keep one of identical rows, reject every row of a contradictory key."""
     codes, micros = codes_of(group.frame), micros_of(group.frame)
+    if _ascending(codes, micros):
+        return group
     ids = group.frame[ROW].to_numpy()
     # Of equal rows the one with a value taken out stays, whatever the order of the export: it is reported.
     order = np.lexsort((ids, -ledger.status[ids].astype(np.int64), micros, codes))
@@ -138,6 +140,12 @@ def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Gro
             )
         )
     return replace(group, frame=frame[~(repeated | contradictory)].reset_index(drop=True))
+
+
+def _ascending(codes: IntArray, micros: IntArray) -> bool:
+    """Whether every key is larger than the one before: nothing to sort, nothing repeated."""
+    step = np.diff(codes)
+    return bool(((step > 0) | ((step == 0) & (np.diff(micros) > 0))).all())
 
 
 def _equal_to_previous(values: pd.DataFrame) -> BoolArray:
@@ -299,6 +307,8 @@ def _increments(
 
 # -- join ----------------------------------------------------------------------------------------
 def _joined(groups: Sequence[Group], interval: int, issues: list[DataIssue]) -> Assembled:
+    if len(groups) == 1:
+        return _alone(groups[0], interval, issues)
     keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
     codes, micros = codes_of(keys), micros_of(keys)
     order = np.lexsort((micros, codes))
@@ -321,6 +331,17 @@ def _joined(groups: Sequence[Group], interval: int, issues: list[DataIssue]) -> 
             ids[position[a:b]] = members
             sources.append((frozenset(group.columns), ids))
     return Assembled(frame.assign(**values), interval, sources, issues)
+
+
+def _alone(group: Group, interval: int, issues: list[DataIssue]) -> Assembled:
+    """Return a single group, whose rows are sorted and unique, as the joined table."""
+    names = group.columns
+    text = {n: group.frame[n].astype("str") for n in names if SCHEMA[n].text}
+    sources = [
+        (frozenset(names), np.asarray(ids, dtype=np.int64))
+        for ids in (group.frame[ROW].to_numpy(), *group.further)
+    ]
+    return Assembled(group.frame[[*KEY_COLUMNS, *names]].assign(**text), interval, sources, issues)
 
 
 def _filled(

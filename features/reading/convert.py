@@ -281,8 +281,9 @@ def _codes(raw: RawTable, mapping: FileMapping) -> IntArray:
     codes = np.zeros(raw.data.num_rows, dtype=np.int64)
     for header in (mapping.site_column, mapping.unit_column):
         if header:
-            part, labels = pd.factorize(raw.data[header].to_pandas())
-            codes = codes * (len(labels) + 1) + part
+            part = raw.data[header].combine_chunks().dictionary_encode()
+            found = pc.fill_null(part.indices, -1).to_numpy(zero_copy_only=False)
+            codes = codes * (len(part.dictionary) + 1) + found
     return codes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +50,12 @@ class Reading:
     mapping: Mapping
     counts: RowCounts
     quarantined_rows: pa.Table
+    _checked: Telemetry | None = field(default=None, compare=False, repr=False)
 
     def telemetry(self) -> Telemetry:
         """Return the telemetry with its issues."""
+        if self._checked is not None and self._checked.issues == self.issues:
+            return self._checked
         return Telemetry.from_arrow(self.table, self.issues)
 
 
@@ -199,11 +202,9 @@ def _without_own_output(files: list[InputFile], issues: list[DataIssue]) -> list
 
 def _own_telemetry(files: Sequence[InputFile], kind: Kind | None) -> Reading | None:
     """Return telemetry that this program wrote, unchanged."""
-    if len(files) != 1 or files[0].form != "parquet":
+    if len(files) != 1 or files[0].form != "parquet" or METADATA_KEY not in parquet_metadata(files[0]):
         return None
     table = load_parquet(files[0])
-    if METADATA_KEY not in (table.schema.metadata or {}):
-        return None
     try:
         telemetry = Telemetry.from_arrow(table)
     except (KeyError, ValueError, TypeError) as error:
@@ -257,7 +258,7 @@ def _read(
         tuple(issues),
         tuple(dict.fromkeys(Source(f.name, f.sha256) for t in tables for f in t.files)),
     )
-    return Reading(telemetry.to_arrow(), tuple(issues), mapping, ledger.counts(), ledger.rows())
+    return Reading(telemetry.to_arrow(), tuple(issues), mapping, ledger.counts(), ledger.rows(), telemetry)
 
 
 def _common_zone(mapping: Mapping, issues: list[DataIssue]) -> TimeZone:

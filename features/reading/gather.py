@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from features.errors import MappingFileError, UnrecognisedError
+from features.errors import DataError, MappingFileError, UnrecognisedError
 from features.issues import DataIssue
 from features.message import Message, say, term
 from features.reading import timeaxis
@@ -21,6 +21,10 @@ from features.reading.recognise import check_usable, propose, recognise_kind
 from features.reading.tabular import RawTable, read_tables
 from features.schema import Kind
 
+BLOCKS, BLOCK_ROWS = 16, 8_192
+"""Rows by which a large table is recognised."""
+_KEYS = 4
+"""Most columns of text (site, unit, date, time) of a table whose measurements are typed."""
 SHOWN = 12
 """Parts of a file that are listed by name where they are left out."""
 
@@ -57,7 +61,7 @@ def gathered(
     tables, left_out = _read(files)
     issues += [_cell_errors(f) for f in files if f.cell_errors]
     tables = _of_one_interval(stacked(tables), wanted, answers, issues)
-    proposed = propose(tables, root, wanted, answers)
+    proposed = _proposed(tables, root, wanted, answers)
     good = _joinable(tables, proposed.file)
     _say_left_out(tables, good, left_out, issues)
     kept = tuple(f for f, why in zip(proposed.file, good, strict=True) if not why)
@@ -65,6 +69,34 @@ def gathered(
     chosen = [t for t, why in zip(tables, good, strict=True) if not why]
     check_usable(mapping, [t.headers for t in chosen], root)
     return chosen, mapping
+
+
+def _proposed(
+    tables: Sequence[RawTable], root: str, kind: Kind | None, answers: tuple[Answer, ...]
+) -> Mapping:
+    """Recognise large tables by blocks of their rows; what these leave open is asked of all rows."""
+    blocks = [_blocks(t) for t in tables]
+    if all(b is t for b, t in zip(blocks, tables, strict=True)):
+        return propose(tables, root, kind, answers)
+    try:
+        return propose(blocks, root, kind, answers)
+    except DataError:
+        return propose(tables, root, kind, answers)
+
+
+def _blocks(table: RawTable) -> RawTable:
+    """Return blocks of neighbouring rows, the first and last among them, of a table of many typed columns.
+
+    Columns of text say by their rarest cells which decimal mark they use, so they are not thinned.
+    """
+    rows = table.data.num_rows
+    texts = sum(pa.types.is_string(f.type) for f in table.data.schema)
+    if rows <= BLOCKS * BLOCK_ROWS or texts > _KEYS:
+        return table
+    starts = np.linspace(0, rows - BLOCK_ROWS, BLOCKS).astype(int)
+    data = pa.concat_tables([table.data.slice(int(s), BLOCK_ROWS) for s in starts])
+    lines = np.concatenate([table.lines[s : s + BLOCK_ROWS] for s in starts])
+    return replace(table, data=data, lines=lines, broken=(), suspect={}, members=())
 
 
 def _read(files: Sequence[InputFile]) -> tuple[list[RawTable], list[Skipped]]:

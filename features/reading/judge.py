@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,11 @@ class Judged:
     sources: Sequence[tuple[frozenset[str], IntArray]]
     ledger: Ledger
     issues: list[DataIssue]
+
+    @cached_property
+    def units(self) -> IntArray:
+        """Number of each row's unit."""
+        return _unit_codes(self.frame)
 
     def has(self, *names: str) -> bool:
         """Whether every column is present."""
@@ -270,7 +276,7 @@ def _stuck(table: Judged, name: str) -> None:
     ):
         return
     values = table.values(name)
-    units = _unit_codes(table.frame)
+    units = table.units
     resting = (values == 0.0) if name in _OFF_IS_ZERO else np.zeros(len(values), dtype=bool)
     if name in _SATURATES:
         low, high = _range_per_unit(values, units)
@@ -404,7 +410,7 @@ def _parts(table: Judged) -> None:
 
 def _gaps(table: Judged) -> None:
     micros = table.frame["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    units = _unit_codes(table.frame)
+    units = table.units
     steps = np.diff(micros)
     gap = np.concatenate([(steps > table.interval_us) & (units[1:] == units[:-1]), [False]])
     if not gap.any():
