@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 
 from features.errors import UnreadableFileError
 from features.message import Message, say
-from features.reading import points, text
+from features.reading import bulk, points, text
 from features.reading.epw import read_epw
 from features.reading.files import Form, InputFile
+from features.reading.headers import STATION_ENERGY, match
 from features.reading.mapping import FileMapping
 from features.reading.packed import bomb
 from features.reading.pm_xml import read_pm
@@ -76,6 +77,10 @@ def read_tables(file: InputFile, score: HeaderScore, layout: FileMapping | None 
 
 # -- text ----------------------------------------------------------------------------------------
 def _read_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> list[RawTable]:
+    if file.path.stat().st_size >= bulk.LARGE and (layout is None or layout.encoding in ("", "utf-8")):
+        table = _read_large(file, score, layout)
+        if table is not None:
+            return [table]
     body = text.load(file.path, layout.encoding if layout else "", file.where)
     delimiter, declared = text.sniff_delimiter(body)
     if layout and layout.delimiter:
@@ -93,6 +98,31 @@ def _read_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) 
 
 
 # -- Parquet -------------------------------------------------------------------------------------
+def _read_large(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> RawTable | None:
+    """Read a large plain file in one pass; None where it is not plain."""
+    known = bulk.scan(file.path)
+    if known is None:
+        return None
+    delimiter, declared = text.sniff_delimiter(known.head)
+    delimiter = layout.delimiter if layout and layout.delimiter else delimiter
+    rows = [(line, cells) for line, cells in text.head_rows(known.head, delimiter) if line > declared]
+    header_line, cells = find_header(rows, score, layout, file.where)
+    unit_line, unit_cells = find_units([r for r in rows if r[0] > header_line], layout, len(cells))
+    skip = max(header_line, unit_line)
+    matched = [match(c) for c in cells]
+    keys = [m is not None and m.canonical.startswith("@") and m.canonical != STATION_ENERGY for m in matched]
+    first = [r for line, r in rows if line > skip]
+    found = bulk.read(file.path, known, delimiter, skip, bulk.numeric(first, len(cells), keys))
+    if found is None:
+        return None
+    headers = unique_names(cells)
+    table, lines = without_blank_rows(found.rename_columns(list(headers)), bulk.lines_of(found, skip))
+    layout = layout_of(
+        file, encoding="utf-8", delimiter=delimiter, header_row=header_line, units_row=unit_line
+    )
+    return RawTable(file, layout, headers, unit_cells, table, lines)
+
+
 def _read_parquet(file: InputFile, _score: HeaderScore, _given: FileMapping | None) -> list[RawTable]:
     table = load_parquet(file)
     flat = [f for f in table.schema if not pa.types.is_nested(f.type) and not pa.types.is_binary(f.type)]

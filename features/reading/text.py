@@ -30,6 +30,8 @@ DELIMITERS = (";", "\t", "|", ",")
 MAX_LINE = 1 << 20
 SMALL = 1 << 20
 """Up to this size [B] a text without quotes is split here; starting a database engine costs more."""
+GLOB = frozenset("*?[")
+"""Signs in a path that the parser would take for a pattern of names."""
 _PADDED = "\\x00PAD"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -307,7 +309,7 @@ def _split_small(
 def _parse(
     path: Path, body: Body, delimiter: str, width: int, header_line: int, where: str, *, quoted: bool
 ) -> tuple[pa.Table, dict[int, str]]:
-    in_place = not body.changed and header_line <= 1
+    in_place = not body.changed and header_line <= 1 and not set(str(path)) & GLOB
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(width + 1))
     quote = '"' if quoted else ""
     options = (
