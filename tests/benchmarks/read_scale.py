@@ -1,9 +1,9 @@
 """A large CSV to checked Parquet beside DuckDB's plain ``read_csv`` to Parquet, and large Parquet.
 
 ``python -m tests.benchmarks.read_scale [--rows 8e6] [--pairs 3] [--out FILE]`` makes a CSV of 22 columns (200
-sites, 5 minutes; 8 million rows are 1.3 GB) and a Parquet file of ten million rows below the system's temporary
-folder, runs both in turns, each in a process of its own, and prints the ratio of the wall times (median of the
-pairs), and the peak memory.
+sites, 5 minutes; 8 million rows are 1.3 GB) and a Parquet file of ten million rows below the system's
+temporary folder, runs both in turns, each in a process of its own, and prints the ratio of the wall times
+(median of the pairs) and the peak memory.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def report(rows: int, pairs: int, parquet_rows: int) -> str:
             f"CSV of {rows:,} rows and {len(MEASURED) + 4} columns, {source.stat().st_size / 1e9:.2f} GB; "
             f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start",
             "",
-            "| run | checked [s] | CPU [s] | peak [GB] | DuckDB [s] | CPU [s] | peak [GB] | ratio | CPU ratio |",
+            "| run | checked [s] | CPU [s] | peak [GB] | DuckDB [s] | CPU [s] | peak [GB] | ratio | of CPU |",
             "|---|---|---|---|---|---|---|---|---|",
         ]
         ratios, cpu_ratios, said = [], [], ""
@@ -118,8 +118,8 @@ def report(rows: int, pairs: int, parquet_rows: int) -> str:
             wall, cpu, peak, said = timed(OURS, source, Path(folder) / "ours")
             lines += [
                 "",
-                f"Parquet of {parquet_rows:,} rows and {len(MEASURED) + 4} columns: {wall:.1f} s, CPU {cpu:.1f} s, "
-                f"peak {peak:.2f} GB ({said}).",
+                f"Parquet of {parquet_rows:,} rows and {len(MEASURED) + 4} columns: {wall:.1f} s, "
+                f"CPU {cpu:.1f} s, peak {peak:.2f} GB ({said}).",
             ]
     return "\n".join(lines)
 
