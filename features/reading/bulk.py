@@ -19,11 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from features.reading.numerals import MISSING
-from features.reading.text import GLOB, Body
+from features.reading.text import GLOB, Body, engine
 
 LARGE = 32 * 2**20
 """From this size [B] on the one pass is worth its start."""
-THREADS = 2
 _PIECE = 8 << 20
 _HEAD = 1 << 18
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,14})?(\.\d*)?([eE][+-]?\d{1,3})?")
@@ -120,7 +119,7 @@ def read(path: Path, known: Scan, delimiter: str, skip: int, numbers: Sequence[b
         f"columns={{{kinds}}}, delim='{delimiter}', quote='', escape='', comment='', nullstr=[{nulls}], "
         "null_padding=false, encoding='utf-8')"
     )
-    with duckdb.connect(config={"threads": THREADS}) as connection:
+    with engine() as connection:
         try:
             table = connection.sql(query).to_arrow_table()
         except duckdb.Error:

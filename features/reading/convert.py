@@ -93,13 +93,13 @@ class _Conversion:
             columns["timestamp"] = stamps
             placed &= ~np.isnat(stamps)
         columns[ROW] = self.ids
-        keys = pd.DataFrame(columns)
         result = []
         for unit in dict.fromkeys(["", *(c.unit_id for c in mapping.column)]):
             part = replace(mapping, column=tuple(c for c in mapping.column if c.unit_id == unit))
-            values = pd.DataFrame(self._values(part.column, placed), index=keys.index)
-            whole = pd.concat([keys.assign(unit_id=unit) if unit else keys, values], axis=1)
-            result.append((part, whole[placed].reset_index(drop=True)))
+            own = {"unit_id": pd.Series([unit] * len(placed), dtype="str")} if unit else {}
+            # Without a copy: a large export's numbers are held once.
+            whole = pd.DataFrame({**columns, **own, **self._values(part.column, placed)}, copy=False)
+            result.append((part, whole if placed.all() else whole[placed].reset_index(drop=True)))
         return result
 
     def _reject(self, where: BoolArray, code: str, what: str) -> None:

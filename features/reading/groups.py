@@ -46,7 +46,8 @@ def grouped(series: Sequence[Rows]) -> list[Group]:
         alike[(columns, time is not None and time.marks)].append(part)
     groups = []
     for (_, marks), members in alike.items():
-        frame = pd.concat([m.frame.assign(_table=m.table) for m in members], ignore_index=True)
+        frames = [m.frame.assign(_table=m.table) for m in members]
+        frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
         amounts: dict[str, str] = {
             c.canonical: c.aggregation
             for c in members[0].mapping.column

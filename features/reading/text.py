@@ -61,6 +61,13 @@ class Cells:
     broken: tuple[tuple[int, str], ...]
 
 
+def engine() -> duckdb.DuckDBPyConnection:
+    """Return a parser of two threads; its progress bar would go to standard output, which is for data."""
+    connection = duckdb.connect(config={"threads": 2})
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
 def load(path: Path, encoding: str = "", where: str = "") -> Body:
     """Read a text file and bring it to UTF-8.
 
@@ -318,7 +325,7 @@ def _parse(
         f"store_rejects=true, rejects_limit=0, strict_mode={'true' if quoted else 'false'}, "
         f"parallel={'false' if quoted else 'true'}, encoding='utf-8', max_line_size={MAX_LINE}"
     )
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 2}) as connection:
+    with tempfile.TemporaryDirectory() as folder, engine() as connection:
         source, skip = path, header_line
         if not in_place:
             source, skip = Path(folder) / "body.csv", 0

@@ -40,6 +40,7 @@ PLAIN = """
 import sys
 import duckdb
 connection = duckdb.connect(config={"threads": 2})
+connection.execute("SET enable_progress_bar = false")
 connection.sql(
     f"COPY (SELECT * FROM read_csv('{sys.argv[1]}')) TO '{sys.argv[2]}/plain.parquet' (COMPRESSION zstd)"
 )
@@ -63,7 +64,8 @@ def columns(step: str) -> str:
 def make(path: Path, rows: int, options: str) -> Path:
     """Write the export."""
     duckdb.sql(
-        f"COPY (SELECT {columns('i')} FROM range({SITES}) a(s), range({rows // SITES}) b(i)) "  # noqa: S608
+        f"COPY (SELECT {columns('i')} FROM range({SITES}) a(s), range({rows // SITES}) b(i) "  # noqa: S608
+        "ORDER BY s, i) "
         f"TO '{path}' ({options})"
     )
     return path
