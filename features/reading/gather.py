@@ -123,7 +123,7 @@ def _cell_errors(file: InputFile) -> DataIssue:
         "D-CELL-ERROR",
         "warning",
         file.name,
-        say("{count} cells hold a formula's error such as #REF! or #DIV/0!", count=file.cell_errors),
+        say("{count} cells hold an error of a formula", count=file.cell_errors),
         say("correct the formulas, or export values"),
         say("the values are missing"),
         file.cell_errors,
