@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from features.errors import UnreadableFileError, UsageError
 from features.message import say
-from features.reading.files import FORM_BY_SUFFIX
+from features.reading.files import FORM_BY_SUFFIX, readable, stem_of
 
 SITE_FILE = "site.toml"
 MAPPING_FILE = "mapping.toml"
@@ -110,7 +110,7 @@ def list_sites(folder: Path) -> tuple[SiteSource, ...]:
         )
     found: dict[str, SiteSource] = {}
     for entry in wanted:
-        site_id = _text(entry.name if entry.is_dir() else entry.stem)
+        site_id = _text(entry.name if entry.is_dir() else stem_of(entry.name))
         if site_id in found:  # a folder and a file, or two files, of one name
             found[site_id] = SiteSource(
                 site_id, found[site_id].path, found[site_id].digest, f"{_text(entry.name)} has the same id"
@@ -167,7 +167,7 @@ def check_parquet_rows(path: Path) -> None:
 
 
 def _is_site(entry: Path) -> bool:
-    return entry.is_dir() or (entry.suffix.lower() in FORM_BY_SUFFIX and entry.is_file())
+    return entry.is_dir() or (readable(entry.name) and entry.is_file())
 
 
 def _source(site_id: str, path: Path) -> SiteSource:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from features.issues import DataIssue
 from features.message import Message, say
 from features.reading import timeaxis
 from features.reading.attributes import join_attributes
-from features.reading.convert import ROW, Rows
+from features.reading.convert import ROW, Rows, combined
 from features.reading.drift import MOST_OFF_GRID, steadied
 from features.reading.groups import Group, codes_of, grouped, micros_of, place_of
 from features.reading.ledger import Ledger
@@ -95,6 +95,8 @@ def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
 def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Group:
     """Sort, keep one of identical rows, reject every row of a contradictory key."""
     codes, micros = codes_of(group.frame), micros_of(group.frame)
+    if _ascending(codes, micros):
+        return group
     ids = group.frame[ROW].to_numpy()
     # Of equal rows the one with a value taken out stays, whatever the order of the export: it is reported.
     order = np.lexsort((ids, -ledger.status[ids].astype(np.int64), micros, codes))
@@ -102,7 +104,7 @@ def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Gro
     codes, micros = codes[order], micros[order]
     same_key = np.concatenate([[False], (codes[1:] == codes[:-1]) & (micros[1:] == micros[:-1])])
     if not same_key.any():
-        return Group(frame, group.amounts, group.marks_end)
+        return replace(group, frame=frame)
     same_values = np.concatenate([[False], _equal_to_previous(frame[group.columns])])
     key = np.cumsum(~same_key)
     contradictory = np.isin(key, key[same_key & ~same_values])
@@ -138,7 +140,13 @@ def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Gro
                 int(contradictory.sum()),
             )
         )
-    return Group(frame[~(repeated | contradictory)].reset_index(drop=True), group.amounts, group.marks_end)
+    return replace(group, frame=frame[~(repeated | contradictory)].reset_index(drop=True))
+
+
+def _ascending(codes: IntArray, micros: IntArray) -> bool:
+    """Whether every key is larger than the one before: nothing to sort, nothing repeated."""
+    step = np.diff(codes)
+    return bool(((step > 0) | ((step == 0) & (np.diff(micros) > 0))).all())
 
 
 def _equal_to_previous(values: pd.DataFrame) -> BoolArray:
@@ -160,9 +168,15 @@ def _interval(groups: Sequence[Group], ledger: Ledger, issues: list[DataIssue]) 
         tables = group.frame["_table"].to_numpy()
         for table in np.unique(tables):
             mine = tables == table
-            step = timeaxis.interval_of(codes[mine], micros[mine])
+            raw = ledger.tables[table]
+            step = raw.interval_us or timeaxis.interval_of(codes[mine], micros[mine])
             if step:
-                found[step].append(ledger.tables[table].file.name)
+                found[step].append(raw.file.name)
+    if not found:  # one time per file: the files together tell
+        for group in groups:
+            step = timeaxis.interval_of(codes_of(group.frame), micros_of(group.frame))
+            if step:
+                found[step].append(ledger.tables[group.frame["_table"].iloc[0]].file.name)
     if not found:
         if any(g.amounts for g in groups if any(SCHEMA[c].unit == "kW" for c in g.amounts)):
             raise DataError(
@@ -252,7 +266,7 @@ def _on_grid(groups: Sequence[Group], interval: int, ledger: Ledger, issues: lis
         mine = off[start : start + len(group.frame)]
         start += len(group.frame)
         ledger.reject(group.frame[ROW].to_numpy()[mine], code)
-        kept.append(Group(group.frame[~mine].reset_index(drop=True), group.amounts, group.marks_end))
+        kept.append(replace(group, frame=group.frame[~mine].reset_index(drop=True)))
     return [g for g in kept if len(g.frame)]
 
 
@@ -283,6 +297,8 @@ def _amounts(group: Group, interval: int, issues: list[DataIssue]) -> None:
 
 # -- join ----------------------------------------------------------------------------------------
 def _joined(groups: Sequence[Group], interval: int, issues: list[DataIssue]) -> Assembled:
+    if len(groups) == 1:
+        return _alone(groups[0], interval, issues)
     keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
     codes, micros = codes_of(keys), micros_of(keys)
     order = np.lexsort((micros, codes))
@@ -307,6 +323,17 @@ def _joined(groups: Sequence[Group], interval: int, issues: list[DataIssue]) -> 
     return Assembled(frame.assign(**values), interval, sources, issues)
 
 
+def _alone(group: Group, interval: int, issues: list[DataIssue]) -> Assembled:
+    """Return a single group, whose rows are sorted and unique, as the joined table."""
+    names = group.columns
+    text = {n: group.frame[n].astype("str") for n in names if SCHEMA[n].text}
+    sources = [
+        (frozenset(names), np.asarray(ids, dtype=np.int64))
+        for ids in (group.frame[ROW].to_numpy(), *group.further)
+    ]
+    return Assembled(group.frame[[*KEY_COLUMNS, *names]].assign(**text), interval, sources, issues)
+
+
 def _filled(
     name: str, holders: Sequence[tuple[Group, IntArray]], rows: int, issues: list[DataIssue]
 ) -> FloatArray | pd.Series:
@@ -317,6 +344,9 @@ def _filled(
             text[position] = group.frame[name].to_numpy(dtype=object)
         return pd.Series(text, dtype="str")
     result = np.full(rows, np.nan)
+    how = {g.combine.get(name, "") for g, _ in holders}
+    if len(holders) > 1 and len(how) == 1 and how != {""}:
+        return _combined_points(name, holders, rows, how.pop())
     conflicts = 0
     for group, position in holders:
         new = group.frame[name].to_numpy(dtype=np.float64)
@@ -336,3 +366,13 @@ def _filled(
             )
         )
     return result
+
+
+def _combined_points(name: str, holders: Sequence[tuple[Group, IntArray]], rows: int, how: str) -> FloatArray:
+    """Return numbered points of one kind as one column, as `convert.combined` does within a table."""
+    arrays = []
+    for group, position in holders:
+        values = np.full(rows, np.nan)
+        values[position] = group.frame[name].to_numpy(dtype=np.float64)
+        arrays.append(values)
+    return combined(arrays, how)

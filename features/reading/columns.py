@@ -36,7 +36,7 @@ def file_mapping(table: Draft, questions: list[Question]) -> FileMapping:
         for c in columns
     ]
     sets = phase_sets(raw.headers)
-    columns = sources.one_each(table, columns, sets, questions)
+    columns = sources.one_each(sources.values_of(table), table.name, columns, sets, questions)
     columns = _proposed_phases(table, columns, sets)
     columns = unit_loads.proved(table.raw, columns, table.decimal)
     columns = _proved_derived(table, columns)

@@ -93,13 +93,13 @@ class _Conversion:
             columns["timestamp"] = stamps
             placed &= ~np.isnat(stamps)
         columns[ROW] = self.ids
-        keys = pd.DataFrame(columns)
         result = []
         for unit in dict.fromkeys(["", *(c.unit_id for c in mapping.column)]):
             part = replace(mapping, column=tuple(c for c in mapping.column if c.unit_id == unit))
-            values = pd.DataFrame(self._values(part.column, placed), index=keys.index)
-            whole = pd.concat([keys.assign(unit_id=unit) if unit else keys, values], axis=1)
-            result.append((part, whole[placed].reset_index(drop=True)))
+            own = {"unit_id": pd.Series([unit] * len(placed), dtype="str")} if unit else {}
+            # Without a copy: a large export's numbers are held once.
+            whole = pd.DataFrame({**columns, **own, **self._values(part.column, placed)}, copy=False)
+            result.append((part, whole if placed.all() else whole[placed].reset_index(drop=True)))
         return result
 
     def _reject(self, where: BoolArray, code: str, what: str) -> None:
@@ -242,7 +242,27 @@ class _Conversion:
                 say("the values are missing (quarantined)"),
                 count,
             )
-        return found.numbers * column.factor + column.offset
+        numbers = self._without_suspect(column.source, found.numbers, placed)
+        return numbers * column.factor + column.offset
+
+    def _without_suspect(self, source: str, numbers: FloatArray, placed: BoolArray) -> FloatArray:
+        """Take out values that the export itself calls suspect."""
+        rows = self.raw.suspect.get(source)
+        rows = None if rows is None else rows[placed[rows] & np.isfinite(numbers[rows])]
+        if rows is None or not len(rows):
+            return numbers
+        self.ledger.quarantine(self.ids[rows], source, "D-SUSPECT")
+        self._note(
+            "D-SUSPECT",
+            "warning",
+            say("row {row}, column {source!r}", row=self.raw.lines[rows[0]], source=source),
+            say("{count} values are marked suspect by the network element", count=len(rows)),
+            say("the values are missing (quarantined)"),
+            len(rows),
+        )
+        kept = numbers.copy()
+        kept[rows] = np.nan
+        return kept
 
 
 def _check_headers(raw: RawTable, mapping: FileMapping) -> None:
@@ -298,8 +318,9 @@ def _codes(raw: RawTable, mapping: FileMapping) -> IntArray:
     codes = np.zeros(raw.data.num_rows, dtype=np.int64)
     for header in (mapping.site_column, mapping.unit_column):
         if header:
-            part, labels = pd.factorize(raw.data[header].to_pandas())
-            codes = codes * (len(labels) + 1) + part
+            part = raw.data[header].combine_chunks().dictionary_encode()
+            found = pc.fill_null(part.indices, -1).to_numpy(zero_copy_only=False)
+            codes = codes * (len(part.dictionary) + 1) + found
     return codes
 
 

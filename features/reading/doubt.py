@@ -159,17 +159,24 @@ def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:
     if declared is None:
         if top <= 1.0 + 1e-6:
             return Verdict(fraction, say("no value exceeds 1 (largest {top:g}): a fraction", top=top))
-        if top <= 110.0:
+        few = top <= 2.0 and (found > 1.0).mean() < 0.05
+        if top <= 110.0 and not few:
             return Verdict(percent, say("values reach {top:g}: percent", top=top))
-        return Verdict(
-            None,
-            "",
+        asked = (
             say(
+                "few values of {canonical} exceed 1 (largest {top:g}): is it a fraction (1) with wrong "
+                "values, or %?",
+                canonical=canonical,
+                top=top,
+            )
+            if few
+            else say(
                 "{canonical} reaches {top:g}: neither a fraction nor percent; what unit is it in?",
                 canonical=canonical,
                 top=top,
-            ),
+            )
         )
+        return Verdict(None, "", asked)
     usual = USUAL.get(canonical)
     small = top <= 1.0 and float(np.median(found)) > 0.0 and (usual is None or usual[0] > 1.0)
     if declared.dimension == "percent" and small and len(found) >= 12:

@@ -49,7 +49,7 @@ def draft(raw: RawTable, kind: Kind, answers: tuple[Answer, ...], questions: lis
         for h, unit_cell in zip(raw.headers, raw.unit_cells, strict=True)
         if (m := _match_with_units_row(h, unit_cell, kind)) is not None
     }
-    found_by_name = context.weighed(found_by_name, tuple(raw.headers), raw.file.path.stem)
+    found_by_name = context.weighed(found_by_name, tuple(raw.headers), raw.file.stem)
     matches: dict[str, Match] = {}
     for header in raw.headers:
         found = found_by_name.get(header)
@@ -163,7 +163,7 @@ def _find_time(table: Draft, questions: list[Question]) -> None:
 def _without_date(table: Draft, header: str, zone: str) -> None:
     """Date times of day by the answer, by the file's or sheet's name, or by a date that shows its nature."""
     given = next((a.date for a in table.answers if a.date), "")
-    named = undated.date_in(table.raw.file.path.stem, table.raw.layout.sheet)
+    named = undated.date_in(table.raw.file.stem, table.raw.layout.sheet)
     chosen = given or named or undated.ASSUMED
     stamps = undated.placed(table.raw.data[header], chosen)
     if stamps is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,21 +11,20 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.errors import DataError, MappingFileError, QuestionError, UnreadableFileError, UnrecognisedError
+from features.errors import DataError, QuestionError, UnreadableFileError, UnrecognisedError
 from features.issues import DataIssue
 from features.message import Message, say, term
 from features.reading.assemble import Assembled, assemble
 from features.reading.convert import convert
 from features.reading.doubt import scale_doubt
-from features.reading.files import InputFile, discover, skipped
+from features.reading.files import InputFile, discover, skipped, stem_of
 from features.reading.findings import mapping_issues, zone_issue
-from features.reading.headers import header_score
+from features.reading.gather import gathered
 from features.reading.judge import judge
 from features.reading.judged import MARKS_SCHEMA, Judged
 from features.reading.ledger import QUARANTINE_SCHEMA, Ledger, RowCounts
-from features.reading.mapping import IGNORE, FileMapping, Mapping, Skipped
-from features.reading.recognise import check_usable, propose
-from features.reading.tabular import RawTable, load_parquet, parquet_metadata, read_table
+from features.reading.mapping import Mapping
+from features.reading.tabular import RawTable, load_parquet, parquet_metadata
 from features.schema import KEY_COLUMNS, Kind
 from features.telemetry import METADATA_KEY, Source, Telemetry, TimeZone
 
@@ -54,9 +54,12 @@ class Reading:
     counts: RowCounts
     quarantined_rows: pa.Table
     marks: pa.Table = field(default_factory=MARKS_SCHEMA.empty_table)
+    _checked: Telemetry | None = field(default=None, compare=False, repr=False)
 
     def telemetry(self) -> Telemetry:
         """Return the telemetry with its issues."""
+        if self._checked is not None and self._checked.issues == self.issues:
+            return self._checked
         return Telemetry.from_arrow(self.table, self.issues)
 
 
@@ -82,13 +85,14 @@ def read_export(path: Path, *, kind: Kind | None = None, mapping: Mapping | None
     MappingFileError
         The mapping does not fit the files.
     """
-    files, issues = discover(path)
-    root = path.resolve().name if path.is_dir() else path.stem
-    files = _without_own_output(files, issues)
-    own = _own_telemetry(files, kind)
-    if own is not None:
-        return replace(own, issues=(*issues, *own.issues))
-    tables, chosen = _recognised(files, root, kind, mapping, issues, folder=path.is_dir())
+    with tempfile.TemporaryDirectory(prefix="advisor-") as scratch:
+        files, issues = discover(path, Path(scratch))
+        files = _without_own_output(files, issues)
+        own = _own_telemetry(files, kind)
+        if own is not None:
+            return replace(own, issues=(*issues, *own.issues))
+        root = path.resolve().name if path.is_dir() else stem_of(path.name)
+        tables, chosen = gathered(files, root, kind, mapping, issues)
     return _read(
         tables, chosen, issues, confirmed=mapping is not None and bool(mapping.file or mapping.answer)
     )
@@ -202,11 +206,9 @@ def _without_own_output(files: list[InputFile], issues: list[DataIssue]) -> list
 
 def _own_telemetry(files: Sequence[InputFile], kind: Kind | None) -> Reading | None:
     """Return telemetry that this program wrote, unchanged."""
-    if len(files) != 1 or files[0].form != "parquet":
+    if len(files) != 1 or files[0].form != "parquet" or METADATA_KEY not in parquet_metadata(files[0]):
         return None
     table = load_parquet(files[0])
-    if METADATA_KEY not in (table.schema.metadata or {}):
-        return None
     try:
         telemetry = Telemetry.from_arrow(table)
     except (KeyError, ValueError, TypeError) as error:
@@ -215,14 +217,14 @@ def _own_telemetry(files: Sequence[InputFile], kind: Kind | None) -> Reading | N
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
             say("the telemetry's metadata is damaged: {error}", error=error),
-            str(files[0].path),
+            files[0].where,
             say("write it anew"),
         ) from None
     if kind is not None and telemetry.kind != kind:
         raise UnrecognisedError(
             "E-KIND",
             say("the telemetry is of a {kind}", kind=term(telemetry.kind)),
-            str(files[0].path),
+            files[0].where,
             say("give --kind {kind}", kind=telemetry.kind),
         )
     rows = len(telemetry.frame)
@@ -234,96 +236,6 @@ def _own_telemetry(files: Sequence[InputFile], kind: Kind | None) -> Reading | N
         RowCounts(rows, rows, 0, 0),
         QUARANTINE_SCHEMA.empty_table(),
     )
-
-
-def _recognised(
-    files: Sequence[InputFile],
-    root: str,
-    kind: Kind | None,
-    mapping: Mapping | None,
-    issues: list[DataIssue],
-    *,
-    folder: bool,
-) -> tuple[list[RawTable], Mapping]:
-    if mapping is not None and mapping.file:
-        return _follow(files, root, kind, mapping, issues)
-    answers = mapping.answer if mapping is not None else ()
-    wanted = kind or (mapping.kind if mapping is not None else "") or None
-    tables: list[RawTable] = []
-    left_out: list[Skipped] = []
-    problem: UnrecognisedError | None = None
-    for file in files:
-        try:
-            table = read_table(file, header_score)
-            if folder and header_score(table.headers) == 0.0:
-                raise _not_telemetry(file)
-            tables.append(table)
-        except UnrecognisedError as error:
-            problem = error
-            left_out.append(Skipped(file.name, error.what))
-    if not tables:
-        assert problem is not None  # noqa: S101 - discover returned at least one file
-        raise problem
-    if not folder and problem is not None:
-        raise problem
-    proposed = propose(tables, root, wanted, answers)
-    used = [any(c.canonical != IGNORE for c in f.column) for f in proposed.file]
-    left_out += [
-        Skipped(t.file.name, say("no column is recognised as a measurement"))
-        for t, good in zip(tables, used, strict=True)
-        if not good
-    ]
-    issues += [skipped(s.file, s.why) for s in left_out]
-    kept = tuple(f for f, good in zip(proposed.file, used, strict=True) if good)
-    mapping = replace(proposed, file=kept, skipped=tuple(left_out))
-    return [t for t, good in zip(tables, used, strict=True) if good], mapping
-
-
-def _not_telemetry(file: InputFile) -> UnrecognisedError:
-    return UnrecognisedError(
-        "E-NO-MEASUREMENT", say("no column name is known"), file.name, say("leave the file out")
-    )
-
-
-def _follow(
-    files: Sequence[InputFile], root: str, kind: Kind | None, mapping: Mapping, issues: list[DataIssue]
-) -> tuple[list[RawTable], Mapping]:
-    """Read what a mapping names, exactly as it says."""
-    named = [(f, m) for f in files for m in [mapping.for_file(f.name)] if m is not None]
-    if not named:
-        raise MappingFileError(
-            "E-MAPPING-NO-FILE",
-            say(
-                "the mapping names {glob}, the path holds {name}",
-                glob=Message.joined(", ", (m.glob for m in mapping.file)),
-                name=Message.joined(", ", (f.name for f in files)),
-            ),
-            root,
-            say("correct 'glob' in the mapping ('*' stands for any part of a name)"),
-        )
-    if not mapping.kind or (kind is not None and kind != mapping.kind):
-        raise MappingFileError(
-            "E-MAPPING-KIND",
-            say(
-                "the mapping's kind is {kind!r}, asked for is {asked!r}",
-                kind=mapping.kind and term(mapping.kind),
-                asked=kind and term(kind),
-            ),
-            root,
-            say("set 'kind'"),
-        )
-    names = {f.name for f, _ in named}
-    issues += [skipped(f.name, say("the mapping does not name it")) for f in files if f.name not in names]
-    tables = [read_table(f, header_score, m) for f, m in named]
-    followed = replace(mapping, file=tuple(_with_site(m, f, len(named), root) for f, m in named))
-    check_usable(followed, [t.headers for t in tables], root)
-    return tables, followed
-
-
-def _with_site(mapping: FileMapping, file: InputFile, count: int, root: str) -> FileMapping:
-    if mapping.role == "attributes" or mapping.site or mapping.site_column:
-        return mapping
-    return replace(mapping, site=root if count == 1 else file.path.stem)
 
 
 # -- from tables to telemetry --------------------------------------------------------------------
@@ -348,10 +260,16 @@ def _read(
         kind,
         zone,
         tuple(issues),
-        tuple(Source(t.file.name, t.file.sha256) for t in tables),
+        tuple(dict.fromkeys(Source(f.name, f.sha256) for t in tables for f in t.files)),
     )
     return Reading(
-        telemetry.to_arrow(), tuple(issues), mapping, ledger.counts(), ledger.rows(), judged.marks()
+        telemetry.to_arrow(),
+        tuple(issues),
+        mapping,
+        ledger.counts(),
+        ledger.rows(),
+        judged.marks(),
+        telemetry,
     )
 
 

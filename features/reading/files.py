@@ -12,14 +12,22 @@ import re
 import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from features.errors import UnreadableFileError
 from features.issues import DataIssue
 from features.message import Message, say
+from features.reading.packed import (
+    MAX_INFLATED,
+    MAX_RATIO,
+    MAX_ZIP_ENTRIES,
+    RATIO_MATTERS_FROM,
+    bomb,
+    unpacked,
+)
 
-Form = Literal["text", "xlsx", "xls", "parquet"]
+Form = Literal["text", "xlsx", "xls", "parquet", "xml", "epw"]
 
 FORM_BY_SUFFIX: dict[str, Form] = {
     ".csv": "text",
@@ -32,15 +40,20 @@ FORM_BY_SUFFIX: dict[str, Form] = {
     ".xls": "xls",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".xml": "xml",
+    ".epw": "epw",
 }
+CONTAINERS = (".gz", ".zip")
+"""Files that hold other files; what they hold is read as if it lay there itself."""
 
 MAX_BYTES = 4 * 2**30
-MAX_ZIP_ENTRIES = 10_000
-MAX_INFLATED = 2 * 2**30
-MAX_RATIO = 100
-RATIO_MATTERS_FROM = 32 * 2**20
-"""Below this inflated size [B] a high ratio is harmless (short sheets of equal cells reach it)."""
+MAX_CELLS = 60_000_000
+"""Largest rectangle of a sheet [cells]; a full million rows of 57 columns fit in."""
+_ROW = re.compile(rb'<row\b[^>]*?\br="(\d{1,9})"')
+_ERROR_CELL = re.compile(rb'<c\b[^>]*\bt="e"')
+_WIDE_CELL = re.compile(rb'\br="([A-Z]{2,3})\d')
 
+NO_EXPORT = say("its name or extension is not that of a telemetry export")
 _NOT_DATA = re.compile(r"^(readme|licen[cs]e|notice|sources?|copying|changelog|mapping|issues)(\.|$)", re.I)
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", say("a ZIP archive or an XLSX workbook")),
@@ -63,25 +76,65 @@ _EXPECTED: dict[Form, tuple[bytes, ...]] = {
     "xlsx": (b"PK\x03\x04",),
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),
     "parquet": (b"PAR1",),
+    "xml": (b"<", b"\xff\xfe<\0", b"\xfe\xff\0<"),
+    "epw": (b"LOCATION",),
 }
+_HTML = (b"<!doctype html", b"<html", b"<table", b"<head")
+_PACKED: dict[str, tuple[bytes, ...]] = {".gz": (b"\x1f\x8b",), ".zip": (b"PK\x03\x04", b"PK\x05\x06")}
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file that will be read; ``name`` is relative to the given path."""
+    """One file that will be read; ``name`` is relative to the given path.
+
+    ``shown`` is where messages say that it lies, for a file out of a container; ``cell_errors`` counts the
+    cells of a workbook that hold an error such as ``#REF!``: its reader returns them as empty.
+    """
 
     path: Path
     name: str
     form: Form
     sha256: str
+    shown: str = ""
+    cell_errors: int = 0
+
+    @property
+    def where(self) -> str:
+        """Place of the file, for messages."""
+        return self.shown or str(self.path)
+
+    @property
+    def stem(self) -> str:
+        """Name without folder and extensions."""
+        return stem_of(self.name)
 
 
-def discover(path: Path) -> tuple[list[InputFile], list[DataIssue]]:
+def stem_of(name: str) -> str:
+    """Return a file's name without folder, extension and the extension of a container."""
+    return PurePosixPath(_without_container(name)).stem
+
+
+def _without_container(name: str) -> str:
+    """Return the last part of a name, ``a.csv`` for ``a.csv.gz``."""
+    last = PurePosixPath(name).name
+    inner = last[:-3] if last.lower().endswith(".gz") else last
+    return inner if PurePosixPath(inner).suffix else last
+
+
+def readable(name: str) -> bool:
+    """Whether the name is that of an export, or of a container of exports."""
+    suffix = PurePosixPath(name.lower()).suffix
+    return suffix in FORM_BY_SUFFIX or suffix in CONTAINERS
+
+
+def discover(path: Path, scratch: Path) -> tuple[list[InputFile], list[DataIssue]]:
     """Return the data files of a path (one file, or the files directly inside a folder).
 
     Parameters
     ----------
     path : pathlib.Path
+    scratch : pathlib.Path
+        Existing folder that takes what containers hold.
 
     Returns
     -------
@@ -94,9 +147,7 @@ def discover(path: Path) -> tuple[list[InputFile], list[DataIssue]]:
         The path is missing, holds no data file, or a file's content is not what its name says.
     """
     try:
-        if path.is_dir():
-            return _discover_folder(path)
-        return [_inspect(path, path.name)], []
+        return _discover_folder(path, scratch) if path.is_dir() else _discover_file(path, scratch)
     except (PermissionError, OSError, ValueError) as error:
         if isinstance(error, UnreadableFileError):
             raise
@@ -108,7 +159,20 @@ def discover(path: Path) -> tuple[list[InputFile], list[DataIssue]]:
         ) from None
 
 
-def _discover_folder(path: Path) -> tuple[list[InputFile], list[DataIssue]]:
+def _discover_file(path: Path, scratch: Path) -> tuple[list[InputFile], list[DataIssue]]:
+    issues: list[DataIssue] = []
+    found = _inspect(path, path.name, scratch, issues)
+    if not found:
+        raise UnreadableFileError(
+            "E-FILE-EMPTY",
+            say("the archive holds no data file (CSV, TSV, XLSX, XLS, Parquet, 3GPP XML or EPW)"),
+            str(path),
+            say("pack the exports themselves"),
+        )
+    return found, issues
+
+
+def _discover_folder(path: Path, scratch: Path) -> tuple[list[InputFile], list[DataIssue]]:
     found: list[InputFile] = []
     issues: list[DataIssue] = []
     folders: list[str] = []
@@ -117,21 +181,24 @@ def _discover_folder(path: Path) -> tuple[list[InputFile], list[DataIssue]]:
             folders.append(entry.name)
         elif entry.name.startswith("."):
             continue
-        elif _NOT_DATA.match(entry.name) or entry.suffix.lower() not in FORM_BY_SUFFIX:
-            issues.append(skipped(entry.name, say("its name or extension is not that of a telemetry export")))
+        elif _NOT_DATA.match(entry.name) or not readable(entry.name):
+            issues.append(skipped(entry.name, NO_EXPORT))
         else:
-            found.append(_inspect(entry, entry.name))
+            found += _inspect(entry, entry.name, scratch, issues)
     if not found:
         inside = Message.joined(", ", folders[:8])
         raise UnreadableFileError(
             "E-FOLDER-EMPTY",
             say(
-                "the folder holds no data file (CSV, TSV, XLSX, XLS or Parquet); it holds the folders "
-                "{folders}",
+                "the folder holds no data file (CSV, TSV, XLSX, XLS, Parquet, 3GPP XML or EPW, or a gzip or "
+                "zip of them); it holds the folders {folders}",
                 folders=inside,
             )
             if folders
-            else say("the folder holds no data file (CSV, TSV, XLSX, XLS or Parquet)"),
+            else say(
+                "the folder holds no data file (CSV, TSV, XLSX, XLS, Parquet, 3GPP XML or EPW, or a gzip or "
+                "zip of them)"
+            ),
             str(path),
             say("give one of its folders") if folders else say("give the folder that holds the exports"),
         )
@@ -149,8 +216,30 @@ def skipped(name: str, why: str) -> DataIssue:
     )
 
 
-def _inspect(path: Path, name: str) -> InputFile:
+def _inspect(path: Path, name: str, scratch: Path, issues: list[DataIssue]) -> list[InputFile]:
+    """Return the file, or what it holds where it is a container."""
     where = str(path)
+    _check_file(path, where)
+    suffix = path.suffix.lower()
+    if suffix not in CONTAINERS:
+        return [_examined(path, name, "")]
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    if not head.startswith(_PACKED[suffix]):
+        raise _wrong_type(suffix[1:].upper(), head, where)
+    found = []
+    for member in unpacked(path, name, scratch):
+        if _NOT_DATA.match(PurePosixPath(member.name).name) or not readable(member.name):
+            issues.append(skipped(member.name, NO_EXPORT))
+        elif member.refused:
+            issues.append(skipped(member.name, member.refused))
+        else:
+            _check_file(member.path, member.shown)
+            found.append(_examined(member.path, member.name, member.shown))
+    return found
+
+
+def _check_file(path: Path, where: str) -> None:
     if not path.exists():
         raise UnreadableFileError(
             "E-FILE-MISSING", say("there is no such file or folder"), where, say("check the path")
@@ -175,10 +264,16 @@ def _inspect(path: Path, name: str) -> InputFile:
             where,
             say("export shorter periods"),
         )
-    form = FORM_BY_SUFFIX.get(path.suffix.lower())
+
+
+def _examined(path: Path, name: str, shown: str) -> InputFile:
+    """Return a file whose content is what its name says."""
+    where = shown or str(path)
+    suffix = PurePosixPath(_without_container(name)).suffix.lower()
+    form = FORM_BY_SUFFIX.get(suffix)
     with path.open("rb") as stream:
         head = stream.read(4096)
-        stream.seek(max(0, size - 8))
+        stream.seek(max(0, path.stat().st_size - 8))
         tail = stream.read()
         stream.seek(0)
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -188,16 +283,15 @@ def _inspect(path: Path, name: str) -> InputFile:
             "E-FILE-TYPE",
             say(
                 "files of type {suffix!r} are not read; it looks like {seen}",
-                suffix=path.suffix or say("(none)"),
+                suffix=suffix or say("(none)"),
                 seen=seen or say("text"),
             ),
             where,
             say("export as CSV, XLSX or Parquet"),
         )
     _check_type(form, head, tail, seen, where)
-    if form == "xlsx":
-        check_zip(path)
-    return InputFile(path, name, form, sha256)
+    cell_errors = check_zip(path, where) if form == "xlsx" else 0
+    return InputFile(path, name, form, sha256, shown, cell_errors)
 
 
 def looks_like(head: bytes) -> str:
@@ -206,13 +300,23 @@ def looks_like(head: bytes) -> str:
         if head.startswith(magic):
             return meaning
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<table", b"<head")):
+    if start.startswith(_HTML):
         return say("an HTML page")
     if start.startswith(b"<?xml") or re.match(rb"<[a-z][\w:.-]*[\s>]", start):
         return say("an XML document")
     if start.startswith((b'{"', b"{\n", b"{\r", b'[{"', b"[\n")):
         return say("a JSON document")
     return ""
+
+
+def _wrong_type(said: str, head: bytes, where: str) -> UnreadableFileError:
+    what = looks_like(head) or ("text" if b"\0" not in head else say("of no known type"))
+    return UnreadableFileError(
+        "E-FILE-TYPE",
+        say("the name says {form}, the content is {what}", form=said, what=what),
+        where,
+        say("give the file its right extension, or export it again"),
+    )
 
 
 def _check_type(form: Form, head: bytes, tail: bytes, seen: str, where: str) -> None:
@@ -226,14 +330,9 @@ def _check_type(form: Form, head: bytes, tail: bytes, seen: str, where: str) -> 
                 say("give the file its right extension, or export it as CSV, XLSX or Parquet"),
             )
         return
-    if not head.startswith(expected):
-        what = seen or ("text" if b"\0" not in head else say("of no known type"))
-        raise UnreadableFileError(
-            "E-FILE-TYPE",
-            say("the name says {form}, the content is {what}", form=form.upper(), what=what),
-            where,
-            say("give the file its right extension, or export it again"),
-        )
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n") if form in ("xml", "epw") else head
+    if not start.startswith(expected) or (form == "xml" and start[:14].lower().startswith(_HTML)):
+        raise _wrong_type(form.upper(), head, where)
     if form == "parquet" and not tail.endswith(b"PAR1"):
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
@@ -243,17 +342,21 @@ def _check_type(form: Form, head: bytes, tail: bytes, seen: str, where: str) -> 
         )
 
 
-def check_zip(path: Path) -> None:
+def check_zip(path: Path, where: str) -> int:
     """Refuse a workbook that would inflate beyond reason, before any reader opens it.
 
     The directory inside a ZIP can lie about sizes, so bytes are also counted while inflating.
+
+    Returns
+    -------
+    int
+        Cells that hold an error.
 
     Raises
     ------
     UnreadableFileError
         ``E-FILE-BOMB``, ``E-FILE-DAMAGED`` or ``E-FILE-TYPE``.
     """
-    where = str(path)
     size = path.stat().st_size
     try:
         with zipfile.ZipFile(path) as archive:
@@ -266,10 +369,10 @@ def check_zip(path: Path) -> None:
             say("copy or export it again"),
         ) from None
     if len(entries) > MAX_ZIP_ENTRIES or sum(e.compress_size for e in entries) > size:
-        raise _bomb(where, say("{count} entries that claim more bytes than the file has", count=len(entries)))
+        raise bomb(where, say("{count} entries that claim more bytes than the file has", count=len(entries)))
     declared = sum(e.file_size for e in entries)
     if declared > MAX_INFLATED or (declared > RATIO_MATTERS_FROM and declared > MAX_RATIO * size):
-        raise _bomb(where, say("{size:,} bytes would inflate to {declared:,}", size=size, declared=declared))
+        raise bomb(where, say("{size:,} bytes would inflate to {declared:,}", size=size, declared=declared))
     if "xl/workbook.xml" not in {e.filename for e in entries} and "xl/workbook.bin" not in {
         e.filename for e in entries
     }:
@@ -279,15 +382,60 @@ def check_zip(path: Path) -> None:
             where,
             say("unpack it and give the files inside"),
         )
+    errors = 0
     with path.open("rb") as stream:
         for entry in entries:
-            _count_inflated(stream.fileno(), entry, where)
+            is_sheet = entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml")
+            extent = _Extent(where) if is_sheet else None
+            _count_inflated(stream.fileno(), entry, where, extent)
+            errors += extent.errors if extent else 0
+    return errors
 
 
-def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str) -> None:
+class _Extent:
+    """The rectangle that a sheet's cells span, seen while the sheet is inflated.
+
+    A reader holds the whole rectangle: two cells in opposite corners would cost it hundreds of gigabytes.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.where, self.rows, self.columns, self.errors, self.rest = where, 1, 26, 0, b""
+
+    def see(self, piece: bytes) -> None:
+        """Take the next piece of the sheet's XML."""
+        text = self.rest + piece
+        cut = max(text.rfind(b"<"), len(text) - 512)
+        text, self.rest = text[:cut], text[cut:]
+        self.errors += len(_ERROR_CELL.findall(text))
+        numbers = _ROW.findall(text)
+        if numbers:
+            self.rows = max(self.rows, *(int(n) for n in (numbers[0], numbers[-1])))
+        for letters in set(_WIDE_CELL.findall(text)):
+            position = 0
+            for letter in letters:
+                position = position * 26 + letter - 64
+            self.columns = max(self.columns, position)
+        if self.rows * self.columns > MAX_CELLS:
+            raise bomb(
+                self.where,
+                say(
+                    "a sheet spans {rows:,} rows and {columns:,} columns",
+                    rows=self.rows,
+                    columns=self.columns,
+                ),
+            )
+
+
+def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str, extent: _Extent | None) -> None:
     """Inflate one entry piece by piece, keeping nothing, and stop where it exceeds its claim."""
     if entry.compress_type != zipfile.ZIP_DEFLATED:
         return
+
+    def seen(piece: bytes) -> int:
+        if extent is not None:
+            extent.see(piece)
+        return len(piece)
+
     local = os.pread(descriptor, 30, entry.header_offset)
     if len(local) < 30:
         raise UnreadableFileError(
@@ -305,11 +453,11 @@ def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str) -> None
             if not piece:
                 break
             position, left = position + len(piece), left - len(piece)
-            count += len(inflater.decompress(piece, 2**24))
+            count += seen(inflater.decompress(piece, 2**24))
             while inflater.unconsumed_tail and count <= entry.file_size:
-                count += len(inflater.decompress(inflater.unconsumed_tail, 2**24))
+                count += seen(inflater.decompress(inflater.unconsumed_tail, 2**24))
             if count > entry.file_size:
-                raise _bomb(
+                raise bomb(
                     where,
                     say(
                         "the entry {filename} holds more than the {file_size:,} bytes it claims",
@@ -324,12 +472,3 @@ def _count_inflated(descriptor: int, entry: zipfile.ZipInfo, where: str) -> None
             where,
             say("copy or export it again"),
         ) from None
-
-
-def _bomb(where: str, evidence: str) -> UnreadableFileError:
-    return UnreadableFileError(
-        "E-FILE-BOMB",
-        say("the workbook inflates beyond reason: {evidence}", evidence=evidence),
-        where,
-        say("export the data as CSV or Parquet"),
-    )

@@ -140,7 +140,7 @@ def _date_issues(table: RawTable, file: FileMapping) -> list[DataIssue]:
                 0,
             )
         ]
-    if file.time.date == undated.date_in(table.file.path.stem, table.layout.sheet):
+    if file.time.date == undated.date_in(table.file.stem, table.layout.sheet):
         return [
             DataIssue(
                 "D-DATE-ASSUMED",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,15 @@ from features.schema import KEY_COLUMNS
 class Group:
     """Like tables (same columns, same meaning of amounts) after another.
 
-    ``further`` holds the ids of the input rows behind each row besides the one in the frame, -1 for none.
+    ``further`` holds the ids of the input rows behind each row besides the one in the frame, -1 for none;
+    ``combine`` says of a column how values of further groups join it (``sum``, ``mean``, ``max``).
     """
 
     frame: pd.DataFrame
     amounts: dict[str, str]
     marks_end: bool
     further: tuple[IntArray, ...] = ()
+    combine: dict[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
@@ -44,13 +46,17 @@ def grouped(series: Sequence[Rows]) -> list[Group]:
         alike[(columns, time is not None and time.marks)].append(part)
     groups = []
     for (_, marks), members in alike.items():
-        frame = pd.concat([m.frame.assign(_table=m.table) for m in members], ignore_index=True)
+        frames = [m.frame.assign(_table=m.table) for m in members]
+        frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
         amounts: dict[str, str] = {
             c.canonical: c.aggregation
             for c in members[0].mapping.column
             if c.canonical != IGNORE and c.aggregation in ("sum", "counter")
         }
-        groups.append(Group(frame, amounts, marks == "end"))
+        combine: dict[str, str] = {
+            c.canonical: c.combine for c in members[0].mapping.column if c.canonical != IGNORE and c.combine
+        }
+        groups.append(Group(frame, amounts, marks == "end", combine=combine))
     return sorted(groups, key=lambda g: -len(g.frame))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,10 @@ CHILD = "from features.reading.isolated import child; child()"
 """What the child process runs."""
 SECONDS = 120.0
 MEMORY_GIB = 8.0
+CPU_SHARE = 2.0
+"""CPU seconds allowed per second of wall-clock time: the readers use two threads."""
+MAX_WRITTEN = 8 * 2**30
+"""Largest single file that the child may write [B]."""
 
 
 def read_isolated(
@@ -44,7 +49,7 @@ def read_isolated(
     kind, mapping
         As in `features.reading.read_export`.
     seconds : float
-        Wall-clock limit [s].
+        Wall-clock limit [s]; the CPU time is limited to twice of it, on Linux.
     memory_gib : float
         Limit of the child's address space [GiB], on Linux.
 
@@ -62,9 +67,14 @@ def read_isolated(
         "kind": kind,
         "mapping": None if mapping is None else mapping.to_toml(),
         "memory_gib": memory_gib,
+        "seconds": seconds,
     }
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path)}
     with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path),
+            "TMPDIR": folder,  # what a killed child leaves behind goes with the folder
+        }
         command = [sys.executable, "-c", CHILD, folder]
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter and module
@@ -76,14 +86,11 @@ def read_isolated(
                 env=environment,
             )
         except subprocess.TimeoutExpired:
-            raise UnreadableFileError(
-                "E-READ-TIMEOUT",
-                say("reading took longer than {seconds:g} s", seconds=seconds),
-                str(path),
-                say("export shorter periods"),
-            ) from None
+            raise _too_slow(seconds, path) from None
         answer = Path(folder) / "answer.json"
         if not answer.exists():
+            if done.returncode == -getattr(signal, "SIGXCPU", 0):
+                raise _too_slow(seconds, path)
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [""]
             raise UnreadableFileError(
                 "E-READ-CRASH",
@@ -106,11 +113,20 @@ def read_isolated(
         )
 
 
+def _too_slow(seconds: float, path: Path) -> UnreadableFileError:
+    return UnreadableFileError(
+        "E-READ-TIMEOUT",
+        say("reading took longer than {seconds:g} s", seconds=seconds),
+        str(path),
+        say("export shorter periods"),
+    )
+
+
 def child() -> None:
     """Serve one request from standard input; answers are files in the folder given as argument."""
     folder = Path(sys.argv[1])
     request = json.loads(sys.stdin.read())
-    _limit_memory(float(request["memory_gib"]))
+    _limit(float(request["memory_gib"]), float(request["seconds"]))
     mapping = None if request["mapping"] is None else Mapping.from_toml(request["mapping"])
     try:
         reading = read_export(Path(request["path"]), kind=request["kind"], mapping=mapping)
@@ -136,13 +152,16 @@ def child() -> None:
     (folder / "answer.json").write_text(json.dumps(said), encoding="utf-8")
 
 
-def _limit_memory(gib: float) -> None:
+def _limit(gib: float, seconds: float) -> None:
     if sys.platform != "linux":
         return
     import resource  # noqa: PLC0415 - not on every platform
 
     limit = int(gib * 2**30)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    cpu = max(1, round(CPU_SHARE * seconds))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_WRITTEN, MAX_WRITTEN))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -127,11 +127,13 @@ class Ledger:
         broken = positions[~whole] - raw.data.num_rows
         lines[~whole] = [raw.broken[i][0] for i in broken]
         sources = self._sources(table, column)
+        names = np.full(len(ids), raw.file.name, dtype=object)
+        names[whole] = raw.names_of(positions[whole])
         cells = _joined(raw.data.select(list(sources)), positions[whole]) + [raw.broken[i][1] for i in broken]
         order = np.argsort(np.concatenate([np.flatnonzero(whole), np.flatnonzero(~whole)]), kind="stable")
         return pa.table(
             {
-                "file": pa.repeat(pa.scalar(raw.file.name), len(ids)),
+                "file": pa.array(names, pa.string()),
                 "row": pa.array(lines),
                 "column": pa.repeat(pa.scalar(" + ".join(sources) if column else ""), len(ids)),
                 "raw": pa.array(cells, pa.string()).take(pa.array(order)),

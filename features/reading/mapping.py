@@ -118,8 +118,9 @@ class FileMapping:
         File name relative to the given path, with ``*``.
     role : {"telemetry", "attributes"}
         Attributes have no time: they are joined onto the units' rows.
-    encoding, delimiter, sheet, header_row, units_row, decimal : layout of the text or workbook
-        Rows are 1-based; 0: none.
+    encoding, delimiter, sheet, point, header_row, units_row, decimal : layout of the text or workbook
+        Rows are 1-based; 0: none. ``sheet`` is also a class of measured objects of a 3GPP file, ``point`` one
+        point of a long table (time, point, value).
     site, site_column, unit_id, unit_column : str
         Keys: a constant, or the column that holds them.
     time : TimeMapping or None
@@ -132,6 +133,7 @@ class FileMapping:
     encoding: str = ""
     delimiter: str = ""
     sheet: str = ""
+    point: str = ""
     header_row: int = 1
     units_row: int = 0
     decimal: Literal[".", ","] = "."
@@ -193,9 +195,13 @@ class Mapping:
     skipped: tuple[Skipped, ...] = ()
     version: int = VERSION
 
-    def for_file(self, name: str) -> FileMapping | None:
-        """Return the first file mapping that names the file."""
-        return next((f for f in self.file if f.matches(name)), None)
+    def for_file(self, name: str) -> tuple[FileMapping, ...]:
+        """Return the file mappings that name the file: of each sheet and point the first."""
+        found: dict[tuple[str, str], FileMapping] = {}
+        for entry in self.file:
+            if entry.matches(name):
+                found.setdefault((entry.sheet, entry.point), entry)
+        return tuple(found.values())
 
     def to_toml(self) -> str:
         """Return the text of ``mapping.toml``."""

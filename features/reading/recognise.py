@@ -17,6 +17,7 @@ from features.reading.doubt import Question
 from features.reading.draft import Draft, draft, no_date
 from features.reading.headers import UNUSED, match
 from features.reading.mapping import IGNORE, Answer, FileMapping, Mapping
+from features.reading.phases import phase_sets
 from features.reading.tabular import RawTable
 from features.reading.timeaxis import Stamps
 from features.schema import SCHEMA, Kind
@@ -56,7 +57,7 @@ def propose(tables: Sequence[RawTable], root: str, kind: Kind | None, answers: t
     entries = [file_mapping(table, questions) for table in work]
     if questions:
         raise _ask(questions)
-    entries = _name_units(work, _name_sites(work, entries, root))
+    entries = _name_units(work, _name_sites(work, _points_together(tables, entries, root), root))
     mapping = Mapping(kind=chosen, file=tuple(entries), answer=answers)
     check_usable(mapping, [t.headers for t in tables], root)
     return _cooling_total(mapping)
@@ -102,29 +103,48 @@ def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> 
     return best
 
 
+def _points_together(tables: Sequence[RawTable], entries: list[FileMapping], root: str) -> list[FileMapping]:
+    """Let points of one table in long form, or one file each, count as columns of one table."""
+    mine = [i for i, t in enumerate(tables) if t.of_point and len(entries[i].column) > 0]
+    if len(mine) < 2:
+        return entries
+    headers = [c.source for i in mine for c in entries[i].column]
+    if len(set(headers)) != len(headers):  # a quality column beside every value
+        headers = [c.source for i in mine for c in entries[i].column if c.canonical != IGNORE]
+    if len(set(headers)) != len(headers):
+        return entries
+    used = [c for i in mine for c in entries[i].column if c.canonical != IGNORE]
+    agreed = {
+        c.source: c for c in sources.one_each(sources.not_compared, root, used, phase_sets(headers), [])
+    }
+    result = list(entries)
+    for i in mine:
+        column = tuple(c if c.canonical == IGNORE else agreed[c.source] for c in entries[i].column)
+        result[i] = replace(entries[i], column=column)
+    return result
+
+
 # -- the whole path ------------------------------------------------------------------------------
 def _name_sites(work: list[Draft], entries: list[FileMapping], root: str) -> list[FileMapping]:
     """Give a constant site to every table without a site column."""
     series = [i for i, e in enumerate(entries) if e.role == "telemetry" and not e.site_column]
-    if not series:
-        return entries
-    # columns that nobody uses differ from site to site; those in use say whether files are alike
+    # columns that nobody uses differ from file to file; those in use say whether files are alike
     used = {i: tuple(sorted(c.source for c in entries[i].column if c.canonical != IGNORE)) for i in series}
     series = [i for i in series if used[i]]
-    shapes = {used[i] for i in series}
-    overlap = _spans_overlap([work[i].stamps for i in series])
-    if len(series) > 1 and len(shapes) > 1 and len(shapes) < len(series) and overlap:
+    alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for i in series:
+        alike[used[i]].append(i)
+    several = any(_spans_overlap([work[i].stamps for i in members]) for members in alike.values())
+    if several and len(alike) > 1:
         raise DataError(
             "E-FOLDER-MIXED",
             say("some files have the same columns over the same time (several sites) and others do not"),
             root,
             say("put each site into its own folder, or set 'site' of every file in mapping.toml"),
         )
-    several = len(series) > 1 and len(shapes) == 1 and overlap
     named = [e if e.role != "telemetry" or e.site_column else replace(e, site=root) for e in entries]
     for i in series:
-        site = work[i].raw.file.path.stem if several else root
-        named[i] = replace(entries[i], site=site)
+        named[i] = replace(entries[i], site=work[i].raw.label if several else root)
     return named
 
 
@@ -134,7 +154,7 @@ def _name_units(work: list[Draft], entries: list[FileMapping]) -> list[FileMappi
     for i, entry in enumerate(entries):
         keyed = entry.site_column or entry.unit_column or entry.unit_id
         if entry.role == "telemetry" and not keyed:
-            alike[(entry.site, sources.without_numbers(work[i].raw.file.path.stem))].append(i)
+            alike[(entry.site, sources.without_numbers(work[i].raw.file.stem))].append(i)
     named = list(entries)
     for files in alike.values():
         if len(files) < 2 or not _spans_overlap([work[i].stamps for i in files]):
@@ -142,7 +162,7 @@ def _name_units(work: list[Draft], entries: list[FileMapping]) -> list[FileMappi
         used = [{c.canonical for c in entries[i].column if c.canonical != IGNORE} for i in files]
         if any(a & b for a, b in pairwise(used)):
             for i in files:
-                named[i] = replace(entries[i], unit_id=work[i].raw.file.path.stem)
+                named[i] = replace(entries[i], unit_id=work[i].raw.file.stem)
     return named
 
 

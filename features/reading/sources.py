@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,14 +37,40 @@ _DISAGREE = "they do not agree"
 _WHOLE = re.compile(r"(?<![a-z])(total|overall|plant|header|common|main|sum|all)(?![a-z])|总|合计|母管")
 
 
+Values = Callable[[ColumnMapping], FloatArray]
+"""What a column measures, as its mapping says [canonical unit]."""
+
+
+def values_of(table: Draft) -> Values:
+    """Return the values of a table's columns."""
+
+    def values(column: ColumnMapping) -> FloatArray:
+        numbers = numerals.parse(table.raw.data[column.source], table.decimal).numbers
+        return numbers * column.factor + column.offset
+
+    return values
+
+
+def not_compared(_column: ColumnMapping) -> FloatArray:
+    """Return no values: of columns whose rows do not lie beside each other."""
+    return np.array([np.nan])
+
+
 def one_each(
-    table: Draft, columns: list[ColumnMapping], sets: Sequence[PhaseSet], questions: list[Question]
+    values: Values,
+    name: str,
+    columns: list[ColumnMapping],
+    sets: Sequence[PhaseSet],
+    questions: list[Question],
 ) -> list[ColumnMapping]:
     """Let one source, or one group of numbered instruments or phases, stand for each canonical column.
 
     Parameters
     ----------
-    table : Draft
+    values : callable
+        `values_of` a table, or `not_compared`.
+    name : str
+        Of the file, named in questions.
     columns : list of ColumnMapping
     sets : sequence of PhaseSet
     questions : list of Question
@@ -57,12 +83,12 @@ def one_each(
     result = {c.source: c for c in columns}
     for canonical, found in by_canonical.items():
         if len(found) > 1:
-            result |= {c.source: c for c in _one(table, canonical, found, sets, questions)}
+            result |= {c.source: c for c in _one((values, name), canonical, found, sets, questions)}
     return [result[c.source] for c in columns]
 
 
 def _one(
-    table: Draft,
+    table: tuple[Values, str],
     canonical: str,
     found: list[ColumnMapping],
     sets: Sequence[PhaseSet],
@@ -90,7 +116,7 @@ def _one(
         )
         for other in others
     ]
-    return [*_together(table, canonical, best), *left_out]
+    return [*_together(table[0], canonical, best), *left_out]
 
 
 def _rank(group: list[ColumnMapping], surest: float) -> tuple[bool, bool, bool, float, int]:
@@ -101,7 +127,7 @@ def _rank(group: list[ColumnMapping], surest: float) -> tuple[bool, bool, bool, 
     return (confidence <= surest - ALIKE, energy, part, -confidence, len(group))
 
 
-def _together(table: Draft, canonical: str, group: list[ColumnMapping]) -> list[ColumnMapping]:
+def _together(values: Values, canonical: str, group: list[ColumnMapping]) -> list[ColumnMapping]:
     """Return numbered instruments combined; of columns that cannot be combined the first is used."""
     if len(group) == 1:
         return group
@@ -113,13 +139,13 @@ def _together(table: Draft, canonical: str, group: list[ColumnMapping]) -> list[
             *(ColumnMapping(c.source, IGNORE, confidence=c.confidence, evidence=why) for c in group[1:]),
         ]
     note = say("{count} numbered columns become their {how}", count=len(group), how=term(how))
-    apart = _apart(table, group) if how == "mean" and SCHEMA[canonical].unit == "degC" else ""
+    apart = _apart(values, group) if how == "mean" and SCHEMA[canonical].unit == "degC" else ""
     return [_noted(c, how, *filter(None, (note, apart))) for c in group]
 
 
-def _apart(table: Draft, group: list[ColumnMapping]) -> str:
+def _apart(values: Values, group: list[ColumnMapping]) -> str:
     """Return which sensors do not agree with their fellows; ``""``: all do."""
-    medians = np.array([_median(_values(table, c)) for c in group])
+    medians = np.array([_median(values(c)) for c in group])
     if np.isfinite(medians).sum() < 3:
         return ""
     away = medians - np.nanmedian(medians)
@@ -137,21 +163,25 @@ def disagreement(evidence: str) -> str:
 
 
 def _ask_which(
-    table: Draft, canonical: str, ranked: Sequence[list[ColumnMapping]], questions: list[Question]
+    table: tuple[Values, str],
+    canonical: str,
+    ranked: Sequence[list[ColumnMapping]],
+    questions: list[Question],
 ) -> None:
     """Ask which of two meters is the site's where neither name nor values decide."""
     if canonical not in CHOSEN_BY_THE_USER:
         return
+    values, name = table
     best = ranked[0]
     for other in ranked[1:]:
         same_unit = UNITS[other[0].unit].dimension == UNITS[best[0].unit].dimension
         near = best[0].confidence - other[0].confidence < ALIKE
         whole = _WHOLE.search(words_of(best[0].source)) and not _WHOLE.search(words_of(other[0].source))
-        one, two = (sum(_values(table, c) for c in g) for g in (best, other))
+        one, two = (sum(values(c) for c in g) for g in (best, other))
         if not (same_unit and near) or whole or _same(np.asarray(one), np.asarray(two)):
             continue
         answers = "\n\n".join(
-            f'[[answer]]\nfile = {quoted(table.name)}\ncolumn = {quoted(c.source)}\ncanonical = "ignore"   '
+            f'[[answer]]\nfile = {quoted(name)}\ncolumn = {quoted(c.source)}\ncanonical = "ignore"   '
             f'# or "{canonical}"'
             for c in (*best, *other)
         )
@@ -167,7 +197,7 @@ def _ask_which(
                     first=_median(np.asarray(one)),
                     second=_median(np.asarray(two)),
                 ),
-                table.name,
+                name,
                 answers,
             )
         )
@@ -180,12 +210,6 @@ def _same(one: FloatArray, two: FloatArray) -> bool:
         return True
     scale = max(float(np.median(np.abs(one[both]))), 1e-9)
     return float(np.median(np.abs(one[both] - two[both]))) <= SAME_LOAD * scale
-
-
-def _values(table: Draft, column: ColumnMapping) -> FloatArray:
-    return (
-        numerals.parse(table.raw.data[column.source], table.decimal).numbers * column.factor + column.offset
-    )
 
 
 def _median(values: FloatArray) -> float:

@@ -1,73 +1,45 @@
-"""Input file -> raw table: cells as they stand in the file, with their row numbers."""
+"""Input file -> raw tables: cells as they stand in the file, with their row numbers."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from features.errors import UnreadableFileError, UnrecognisedError
+from features.errors import UnreadableFileError
 from features.message import Message, say
-from features.reading import text
-from features.reading.files import InputFile
+from features.reading import bulk, points, text
+from features.reading.epw import read_epw
+from features.reading.files import Form, InputFile
+from features.reading.headers import STATION_ENERGY, match
 from features.reading.mapping import FileMapping
-from features.reading.units import find_unit
+from features.reading.packed import bomb
+from features.reading.pm_xml import read_pm
+from features.reading.raw import (
+    HeaderScore,
+    RawTable,
+    find_header,
+    find_units,
+    layout_of,
+    unique_names,
+    without_blank_rows,
+)
+from features.reading.workbook import read_workbook
 
-HeaderScore = Callable[[Sequence[str]], float]
-"""How much a row of cells looks like a header that we know."""
+__all__ = ["HeaderScore", "RawTable", "load_parquet", "parquet_metadata", "read_tables"]
 
-_NUMBER = re.compile(r"^[+-]?[\d.,' ]*\d[\d.,' ]*([eE][+-]?\d+)?%?$")
-_STAMP = re.compile(r"^\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}")
-
-
-@dataclass(frozen=True)
-class RawTable:
-    """One table of an input file.
-
-    Parameters
-    ----------
-    file : InputFile
-    layout : FileMapping
-        Encoding, delimiter, sheet, header and unit rows as found (or as the mapping says).
-    headers : tuple of str
-        Unique, in order; the data's column names.
-    unit_cells : tuple of str
-        Units from a row below the header; ``""`` where there is none.
-    data : pyarrow.Table, shape (rows, headers)
-        Text, numbers or timestamps, as the file holds them.
-    lines : numpy.ndarray, shape (rows,)
-        Row numbers in the file, 1-based.
-    broken : tuple of (int, str)
-        Rows (line, text) whose number of cells differs from the header's.
-    notes : tuple of str
-        What was left out (other sheets) and why.
-    """
-
-    file: InputFile
-    layout: FileMapping
-    headers: tuple[str, ...]
-    unit_cells: tuple[str, ...]
-    data: pa.Table
-    lines: npt.NDArray[np.int64]
-    broken: tuple[tuple[int, str], ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        """Data rows, the broken ones included."""
-        return int(self.data.num_rows) + len(self.broken)
+MAX_ROWS = 100_000_000
+MAX_COLUMNS = 4_096
+MAX_DECODED = 4 * 2**30
+"""Most memory that a Parquet file may take once it is decoded [B]."""
+_BATCH = 1 << 17
+_Reader = Callable[[InputFile, HeaderScore, FileMapping | None], list[RawTable]]
 
 
-def read_table(file: InputFile, score: HeaderScore, layout: FileMapping | None = None) -> RawTable:
-    """Read one input file as a raw table.
+def read_tables(file: InputFile, score: HeaderScore, layout: FileMapping | None = None) -> list[RawTable]:
+    """Read one input file as raw tables: one, or one per sheet, class of objects or point.
 
     Parameters
     ----------
@@ -84,237 +56,80 @@ def read_table(file: InputFile, score: HeaderScore, layout: FileMapping | None =
     UnrecognisedError
         No header row.
     """
-    reader = {"text": _read_text, "xlsx": _read_workbook, "xls": _read_workbook, "parquet": _read_parquet}
-    table = reader[file.form](file, score, layout)
-    if table.rows == 0:
+    readers: dict[Form, _Reader] = {
+        "text": _read_text,
+        "xlsx": read_workbook,
+        "xls": read_workbook,
+        "parquet": _read_parquet,
+        "xml": lambda f, _score, _layout: read_pm(f),
+        "epw": lambda f, _score, _layout: [read_epw(f)],
+    }
+    tables = [t for t in readers[file.form](file, score, layout) if t.rows]
+    if not tables:
         raise UnreadableFileError(
             "E-FILE-HEADER-ONLY",
             say("the file has a header and no data row"),
-            str(file.path),
+            file.where,
             say("export a period with data"),
         )
-    return table
+    return [part for table in tables for part in points.split(table, score)]
 
 
 # -- text ----------------------------------------------------------------------------------------
-def _read_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> RawTable:
-    body = text.load(file.path, layout.encoding if layout else "")
+def _read_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> list[RawTable]:
+    if file.path.stat().st_size >= bulk.LARGE and (layout is None or layout.encoding in ("", "utf-8")):
+        table = _read_large(file, score, layout)
+        if table is not None:
+            return [table]
+    body = text.load(file.path, layout.encoding if layout else "", file.where)
     delimiter, declared = text.sniff_delimiter(body)
     if layout and layout.delimiter:
         delimiter = layout.delimiter
     rows = [(line, cells) for line, cells in text.head_rows(body, delimiter) if line > declared]
-    header_line, cells = _find_header(rows, score, layout, str(file.path))
-    unit_line, unit_cells = _find_units([r for r in rows if r[0] > header_line], layout, len(cells))
-    found = text.read_cells(file.path, body, delimiter, len(cells), max(header_line, unit_line))
-    headers = _unique(cells)
-    table, lines = _without_blank_rows(found.table.rename_columns(list(headers)), found.lines)
-    return RawTable(
-        file,
-        _layout(
-            file, encoding=body.encoding, delimiter=delimiter, header_row=header_line, units_row=unit_line
-        ),
-        headers,
-        unit_cells,
-        table,
-        lines,
-        found.broken,
+    header_line, cells = find_header(rows, score, layout, file.where)
+    unit_line, unit_cells = find_units([r for r in rows if r[0] > header_line], layout, len(cells))
+    found = text.read_cells(file.path, body, delimiter, len(cells), max(header_line, unit_line), file.where)
+    headers = unique_names(cells)
+    table, lines = without_blank_rows(found.table.rename_columns(list(headers)), found.lines)
+    layout = layout_of(
+        file, encoding=body.encoding, delimiter=delimiter, header_row=header_line, units_row=unit_line
     )
-
-
-def _layout(file: InputFile, **found: object) -> FileMapping:
-    return replace(FileMapping(glob=_escaped(file.name)), **found)  # type: ignore[arg-type]
-
-
-def _escaped(name: str) -> str:
-    """Return a glob that names exactly this file."""
-    return re.sub(r"([\[*?])", r"[\1]", name)
-
-
-def _find_header(
-    rows: list[tuple[int, list[str]]], score: HeaderScore, layout: FileMapping | None, where: str
-) -> tuple[int, list[str]]:
-    if layout is not None:
-        for line, cells in rows:
-            if line == layout.header_row:
-                return line, cells
-        raise UnrecognisedError(
-            "E-NO-HEADER",
-            say("row {row} is not among the first rows", row=layout.header_row),
-            where,
-            say("correct header_row"),
-        )
-    width = max((sum(bool(c.strip()) for c in cells) for _, cells in rows), default=0)
-    best: tuple[float, int, list[str]] | None = None
-    for line, cells in rows[:40]:
-        filled = [c for c in cells if c.strip()]
-        numbers = sum(bool(_NUMBER.match(c.strip()) or _STAMP.match(c.strip())) for c in filled)
-        if len(filled) < max(1, 0.5 * width) or numbers > 0.2 * len(filled):
-            continue
-        value = score(cells)
-        if best is None or value > best[0]:
-            best = (value, line, cells)
-    if best is None:
-        first = ", ".join(rows[0][1])[:120] if rows else ""
-        raise UnrecognisedError(
-            "E-NO-HEADER",
-            say("no row of column names among the first rows; the first is: {first}", first=first),
-            where,
-            say("add a row with column names"),
-        )
-    cells = best[2]
-    return best[1], cells
-
-
-def _find_units(
-    below: list[tuple[int, list[str]]], layout: FileMapping | None, width: int
-) -> tuple[int, tuple[str, ...]]:
-    none = ("",) * width
-    if not below or (layout is not None and not layout.units_row):
-        return 0, none
-    line, cells = below[0]
-    filled = [c.strip() for c in cells if c.strip()]
-    named = sum(find_unit(c) is not None and not _NUMBER.match(c) for c in filled)
-    if (layout is not None and layout.units_row == line) or (filled and named >= max(1, 0.6 * len(filled))):
-        return line, tuple(c.strip() for c in (cells + [""] * width)[:width])
-    return 0, none
-
-
-def _unique(cells: Sequence[str]) -> tuple[str, ...]:
-    seen: dict[str, int] = {}
-    names = []
-    for position, cell in enumerate(cells, start=1):
-        name = " ".join(cell.replace("\ufeff", "").split()) or f"column {position}"
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(names)
-
-
-def _without_blank_rows(
-    table: pa.Table, lines: npt.NDArray[np.int64]
-) -> tuple[pa.Table, npt.NDArray[np.int64]]:
-    """Leave out rows without any content: they are no data rows."""
-    blank = np.ones(table.num_rows, dtype=bool)
-    for column in table.columns:
-        filled = pc.is_valid(column)
-        if pa.types.is_string(column.type):
-            filled = pc.and_(filled, pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0))
-        blank &= ~pc.fill_null(filled, False).to_numpy()
-        if not blank.any():
-            return table, lines
-    return table.filter(pa.array(~blank)), lines[~blank]
-
-
-# -- workbooks -----------------------------------------------------------------------------------
-def _read_workbook(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> RawTable:
-    where = str(file.path)
-    try:
-        workbook = CalamineWorkbook.from_path(file.path)
-        sheets = [
-            s.name
-            for s in workbook.sheets_metadata
-            if s.typ == SheetTypeEnum.WorkSheet and s.visible == SheetVisibleEnum.Visible
-        ]
-        wanted = [layout.sheet] if layout and layout.sheet else sheets
-        grids = {name: workbook.get_sheet_by_name(name) for name in wanted}
-        found = {name: (sheet.start or (0, 0), sheet.to_python()) for name, sheet in grids.items()}
-    except (CalamineError, OSError, ValueError) as error:
-        code = "E-FILE-PASSWORD" if "assword" in str(error) else "E-FILE-DAMAGED"
-        raise UnreadableFileError(
-            code,
-            say("the workbook cannot be read: {error}", error=error),
-            where,
-            say("save it again without password, or as CSV"),
-        ) from None
-    usable = {name: (start, rows) for name, (start, rows) in found.items() if len(rows) > 0}
-    if not usable:
-        raise UnreadableFileError(
-            "E-FILE-EMPTY", say("the workbook has no visible sheet with cells"), where, say("export again")
-        )
-    tables: dict[str, RawTable] = {}
-    problem: UnrecognisedError | None = None
-    for name, (start, rows) in usable.items():
-        try:
-            tables[name] = _sheet_table(file, name, (start[0], rows), score, layout)
-        except UnrecognisedError as error:
-            problem = error
-    if not tables:
-        assert problem is not None  # noqa: S101 - no table means that each sheet raised
-        raise problem
-    best = max(tables, key=lambda n: (score(tables[n].headers), tables[n].rows))
-    notes = tuple(
-        say("sheet {name!r} is not read: {best!r} looks more like telemetry", name=name, best=best)
-        for name in usable
-        if name != best
-    )
-    return replace(tables[best], notes=notes)
-
-
-def _sheet_table(
-    file: InputFile,
-    sheet: str,
-    grid: tuple[int, Sequence[Sequence[object]]],
-    score: HeaderScore,
-    layout: FileMapping | None,
-) -> RawTable:
-    first, rows = grid
-    head = [(first + i + 1, [_as_text(c) for c in row]) for i, row in enumerate(rows[:60])]
-    head = [(line, cells) for line, cells in head if any(cells)]
-    header_line, cells = _find_header(
-        head, score, layout, say("{path}, sheet {sheet!r}", path=file.path, sheet=sheet)
-    )
-    unit_line, unit_cells = _find_units([r for r in head if r[0] > header_line], layout, len(cells))
-    start = max(header_line, unit_line) - first
-    used = max(i for i, c in enumerate(cells) if c.strip()) + 1
-    headers = _unique(cells[:used])
-    columns = list(zip(*rows[start:], strict=True)) or [()] * used
-    table = pa.table(
-        {name: _column(list(column)) for name, column in zip(headers, columns[:used], strict=True)}
-    )
-    lines = np.arange(len(rows) - start, dtype=np.int64) + first + start + 1
-    table, lines = _without_blank_rows(table, lines)
-    return RawTable(
-        file,
-        _layout(file, sheet=sheet, header_row=header_line, units_row=unit_line),
-        headers,
-        unit_cells[:used],
-        table,
-        lines,
-    )
-
-
-def _column(cells: list[object]) -> pa.Array:
-    """Return a sheet's column in the narrowest type that holds every cell."""
-    filled = [None if c == "" else c for c in cells]
-    types = {type(c) for c in filled if c is not None}
-    if types and types <= {float, int}:
-        return pa.array(filled, pa.float64())
-    if types in ({datetime}, {date}, {datetime, date}):
-        midnight = time()
-        moments = [datetime.combine(c, midnight) if type(c) is date else c for c in filled]
-        return pa.array(moments, pa.timestamp("us"))
-    return pa.array([None if c is None else _as_text(c) for c in filled], pa.string())
-
-
-def _as_text(cell: object) -> str:
-    if isinstance(cell, bool):
-        return "1" if cell else "0"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
-    if isinstance(cell, datetime):
-        return cell.isoformat(sep=" ")
-    if isinstance(cell, (date, time, timedelta)):
-        return str(cell)
-    return str(cell)
+    return [RawTable(file, layout, headers, unit_cells, table, lines, found.broken)]
 
 
 # -- Parquet -------------------------------------------------------------------------------------
-def _read_parquet(file: InputFile, _score: HeaderScore, _layout_given: FileMapping | None) -> RawTable:
+def _read_large(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> RawTable | None:
+    """Read a large plain file in one pass; None where it is not plain."""
+    known = bulk.scan(file.path)
+    if known is None:
+        return None
+    delimiter, declared = text.sniff_delimiter(known.head)
+    delimiter = layout.delimiter if layout and layout.delimiter else delimiter
+    rows = [(line, cells) for line, cells in text.head_rows(known.head, delimiter) if line > declared]
+    header_line, cells = find_header(rows, score, layout, file.where)
+    unit_line, unit_cells = find_units([r for r in rows if r[0] > header_line], layout, len(cells))
+    skip = max(header_line, unit_line)
+    matched = [match(c) for c in cells]
+    keys = [m is not None and m.canonical.startswith("@") and m.canonical != STATION_ENERGY for m in matched]
+    first = [r for line, r in rows if line > skip]
+    found = bulk.read(file.path, known, delimiter, skip, bulk.numeric(first, len(cells), keys))
+    if found is None:
+        return None
+    headers = unique_names(cells)
+    table, lines = without_blank_rows(found.rename_columns(list(headers)), bulk.lines_of(found, skip))
+    layout = layout_of(
+        file, encoding="utf-8", delimiter=delimiter, header_row=header_line, units_row=unit_line
+    )
+    return RawTable(file, layout, headers, unit_cells, table, lines)
+
+
+def _read_parquet(file: InputFile, _score: HeaderScore, _given: FileMapping | None) -> list[RawTable]:
     table = load_parquet(file)
     flat = [f for f in table.schema if not pa.types.is_nested(f.type) and not pa.types.is_binary(f.type)]
     dropped = [f.name for f in table.schema if f not in flat]
     table = table.select([f.name for f in flat])
     arrays = [_plain(c) for c in table.columns]
-    headers = _unique(table.column_names)
+    headers = unique_names(table.column_names)
     notes = (
         (
             say(
@@ -326,16 +141,9 @@ def _read_parquet(file: InputFile, _score: HeaderScore, _layout_given: FileMappi
         else ()
     )
     plain = pa.table(dict(zip(headers, arrays, strict=True)))
-    return RawTable(
-        file,
-        _layout(file, header_row=0),
-        headers,
-        ("",) * len(headers),
-        plain,
-        np.arange(1, plain.num_rows + 1, dtype=np.int64),
-        (),
-        notes,
-    )
+    lines = np.arange(1, plain.num_rows + 1, dtype=np.int64)
+    none = ("",) * len(headers)
+    return [RawTable(file, layout_of(file, header_row=0), headers, none, plain, lines, (), notes)]
 
 
 def load_parquet(file: InputFile) -> pa.Table:
@@ -344,28 +152,63 @@ def load_parquet(file: InputFile) -> pa.Table:
     Raises
     ------
     UnreadableFileError
-        The file is damaged.
+        ``E-FILE-DAMAGED``, or ``E-FILE-BOMB``: it would take more memory than any export.
     """
     try:
         parquet = pq.ParquetFile(file.path, page_checksum_verification=True)
+        _check_footer(parquet, file)
         names = parquet.schema_arrow.names
         if len(set(names)) != len(names):
             raise UnreadableFileError(
                 "E-FILE-DAMAGED",
                 say("two columns have the same name"),
-                str(file.path),
+                file.where,
                 say("name the columns apart"),
             )
-        return parquet.read()
+        return _decoded(parquet, file)
     except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, UnreadableFileError):
+        if isinstance(error, UnreadableFileError | MemoryError):
             raise
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
-            say("the Parquet file is damaged: {error}", error=error),
-            str(file.path),
+            say("the Parquet file is damaged: {error}", error=str(error)[:300]),
+            file.where,
             say("copy or export it again"),
         ) from None
+
+
+def _check_footer(parquet: pq.ParquetFile, file: InputFile) -> None:
+    """Refuse by rows and columns: the sizes in bytes that a footer claims say nothing."""
+    about = parquet.metadata
+    width = sum(_width(f.type) for f in parquet.schema_arrow)
+    if about.num_columns > MAX_COLUMNS:
+        raise bomb(file.where, say("it has {count:,} columns", count=about.num_columns))
+    if about.num_rows > MAX_ROWS or about.num_rows * width > MAX_DECODED:
+        raise bomb(
+            file.where,
+            say("{size:,} bytes hold {rows:,} rows", size=file.path.stat().st_size, rows=about.num_rows),
+        )
+
+
+def _width(kind: pa.DataType) -> int:
+    """Return the least bytes of a decoded value."""
+    try:
+        return max(int(kind.bit_width) // 8, 1)
+    except ValueError:
+        return 16  # text, nested: an offset and something
+
+
+def _decoded(parquet: pq.ParquetFile, file: InputFile) -> pa.Table:
+    """Decode piece by piece and count: a dictionary can hold few long texts for very many rows."""
+    if not any(pa.types.is_large_string(f.type) or _width(f.type) == 16 for f in parquet.schema_arrow):
+        return parquet.read()
+    total, batches = 0, []
+    for batch in parquet.iter_batches(batch_size=_BATCH):
+        total += batch.nbytes
+        if total > MAX_DECODED:
+            raise bomb(file.where, say("{rows:,} rows take too much memory", rows=parquet.metadata.num_rows))
+        batches.append(batch)
+    return pa.Table.from_batches(batches, parquet.schema_arrow)
 
 
 def parquet_metadata(file: InputFile) -> dict[bytes, bytes]:

@@ -25,11 +25,13 @@ import pyarrow.compute as pc
 from features.errors import UnreadableFileError
 from features.message import Message, say
 
-ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "cp1252")
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "cp950", "cp1252")
 DELIMITERS = (";", "\t", "|", ",")
 MAX_LINE = 1 << 20
 SMALL = 1 << 20
 """Up to this size [B] a text without quotes is split here; starting a database engine costs more."""
+GLOB = frozenset("*?[")
+"""Signs in a path that the parser would take for a pattern of names."""
 _PADDED = "\\x00PAD"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -59,7 +61,14 @@ class Cells:
     broken: tuple[tuple[int, str], ...]
 
 
-def load(path: Path, encoding: str = "") -> Body:
+def engine() -> duckdb.DuckDBPyConnection:
+    """Return a parser of two threads; its progress bar would go to standard output, which is for data."""
+    connection = duckdb.connect(config={"threads": 2})
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def load(path: Path, encoding: str = "", where: str = "") -> Body:
     """Read a text file and bring it to UTF-8.
 
     Parameters
@@ -67,6 +76,8 @@ def load(path: Path, encoding: str = "") -> Body:
     path : pathlib.Path
     encoding : str
         Follow this encoding exactly; ``""`` detects it.
+    where : str
+        Place of the file for messages; ``""``: the path.
 
     Raises
     ------
@@ -74,10 +85,11 @@ def load(path: Path, encoding: str = "") -> Body:
         ``E-FILE-ENCODING``: no encoding reads the whole file as plausible text.
     """
     raw = path.read_bytes()
-    name, text = _decode(raw, encoding, str(path))
+    where = where or str(path)
+    name, text = _decode(raw, encoding, where)
     if not text.strip():
         raise UnreadableFileError(
-            "E-FILE-EMPTY", say("the file holds no text"), str(path), say("export it again")
+            "E-FILE-EMPTY", say("the file holds no text"), where, say("export it again")
         )
     plain = name == "utf-8" and not _needs_new_line_ends(raw)
     if plain:
@@ -115,7 +127,7 @@ def _decode(raw: bytes, encoding: str, where: str) -> tuple[str, str]:
         elif even > 0.4 > odd:
             candidates = ("utf-16-be",)
         else:
-            candidates = ("utf-8", "gb18030", "cp1252")
+            candidates = ("utf-8", "gb18030", "cp950", "cp1252")
     for name in candidates:
         try:
             text = raw.decode(name)
@@ -126,7 +138,8 @@ def _decode(raw: bytes, encoding: str, where: str) -> tuple[str, str]:
     raise UnreadableFileError(
         "E-FILE-ENCODING",
         say(
-            "the bytes are not text in UTF-8, UTF-16, GB18030 or Windows-1252 (or hold NUL or control bytes)"
+            "the bytes are not text in UTF-8, UTF-16, GB18030, Big5 or Windows-1252 (or hold NUL or control "
+            "bytes)"
         ),
         where,
         say("export the file as UTF-8"),
@@ -136,14 +149,37 @@ def _decode(raw: bytes, encoding: str, where: str) -> tuple[str, str]:
 def _plausible(text: str, name: str) -> bool:
     if _CONTROL.search(text):
         return False
-    if name not in ("gb18030", "cp1252"):
+    if name not in ("gb18030", "cp950", "cp1252"):
         return True
+    if name == "cp950":
+        return _plausible_big5(text)
     foreign = re.sub(r"[\x00-\x7f]", "", text)
     if name == "gb18030":
         # Nearly any bytes decode as GB18030; real Chinese text consists of common characters.
         common = sum(1 for c in foreign if _in_gb2312(c))
         return common >= 0.9 * len(foreign)
     return not re.search(r"[^\u00a0-\u00ff\u2010-\u2030\u20ac\u0152-\u017e]", foreign)
+
+
+def _plausible_big5(text: str) -> bool:
+    """Whether the characters are frequent ones and stand in words.
+
+    A single accented letter of a Western text and the letter behind it often make a Big5 character, and
+    even a frequent one; but alone.
+    """
+    runs = re.findall(r"[^\x00-\x7f]+", text)
+    count = sum(map(len, runs))
+    frequent = sum(1 for run in runs for c in run if _in_big5_level_1(c))
+    together = sum(len(run) for run in runs if len(run) > 1)
+    return frequent >= 0.9 * count and together >= 0.5 * count
+
+
+def _in_big5_level_1(character: str) -> bool:
+    """Whether Big5 has the character among its symbols (A1..A3) or frequent characters (A4..C6)."""
+    try:
+        return 0xA1 <= character.encode("cp950")[0] <= 0xC6
+    except UnicodeEncodeError:
+        return False
 
 
 def _in_gb2312(character: str) -> bool:
@@ -191,7 +227,9 @@ def sniff_delimiter(body: Body) -> tuple[str, int]:
     return best, 0
 
 
-def read_cells(path: Path, body: Body, delimiter: str, width: int, header_line: int) -> Cells:
+def read_cells(
+    path: Path, body: Body, delimiter: str, width: int, header_line: int, where: str = ""
+) -> Cells:
     """Parse everything below the header as text.
 
     Parameters
@@ -204,13 +242,15 @@ def read_cells(path: Path, body: Body, delimiter: str, width: int, header_line: 
         Cells of the header.
     header_line : int
         1-based number of the last line that is not data.
+    where : str
+        Place of the file for messages; ``""``: the path.
 
     Raises
     ------
     UnreadableFileError
         Quotes are unbalanced, a line is too long, or rows were lost while parsing.
     """
-    where = str(path)
+    where = where or str(path)
     lengths, quotes = _line_shapes(body.data)
     numbers = np.arange(1, len(lengths) + 1)
     data_lines = numbers[(numbers > header_line) & (lengths > 0)]
@@ -228,7 +268,7 @@ def read_cells(path: Path, body: Body, delimiter: str, width: int, header_line: 
     quoted = quotes is not None and bool(quotes[header_line:].any())
     if not quoted and len(body.data) <= SMALL:
         return _split_small(body, delimiter, width, header_line, data_lines)
-    table, rejected = _parse(path, body, delimiter, width, header_line, quoted=quoted)
+    table, rejected = _parse(path, body, delimiter, width, header_line, where, quoted=quoted)
     if table.num_rows + len(rejected) != len(data_lines):
         raise UnreadableFileError(
             "E-FILE-ROWS",
@@ -274,9 +314,9 @@ def _split_small(
 
 
 def _parse(
-    path: Path, body: Body, delimiter: str, width: int, header_line: int, *, quoted: bool
+    path: Path, body: Body, delimiter: str, width: int, header_line: int, where: str, *, quoted: bool
 ) -> tuple[pa.Table, dict[int, str]]:
-    in_place = not body.changed and header_line <= 1
+    in_place = not body.changed and header_line <= 1 and not set(str(path)) & GLOB
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(width + 1))
     quote = '"' if quoted else ""
     options = (
@@ -285,7 +325,7 @@ def _parse(
         f"store_rejects=true, rejects_limit=0, strict_mode={'true' if quoted else 'false'}, "
         f"parallel={'false' if quoted else 'true'}, encoding='utf-8', max_line_size={MAX_LINE}"
     )
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 2}) as connection:
+    with tempfile.TemporaryDirectory() as folder, engine() as connection:
         source, skip = path, header_line
         if not in_place:
             source, skip = Path(folder) / "body.csv", 0
@@ -300,7 +340,7 @@ def _parse(
             raise UnreadableFileError(
                 "E-FILE-DAMAGED",
                 say("the text cannot be split into cells: {reason}", reason=reason),
-                str(path),
+                where,
                 say("export the file again as plain CSV"),
             ) from None
     offset = 0 if in_place else header_line

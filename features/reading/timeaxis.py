@@ -92,11 +92,15 @@ def parse(column: pa.ChunkedArray | pa.Array, order: DateOrder | str = "") -> St
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
         numbers = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return _from_numbers(numbers, order)
-    coded = cleaned(array).dictionary_encode()
+    written = array.dictionary_encode()
+    coded = cleaned(written.dictionary).dictionary_encode()
     unique = _parse_unique(coded.dictionary, order)
-    index = coded.indices.to_numpy(zero_copy_only=False)
-    known = ~np.isnan(index.astype(np.float64))
-    positions = np.where(known, index, 0).astype(np.int64)
+    # Written cell -> cleaned stamp; -1: missing.
+    of_written = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    index = pc.fill_null(written.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    positions = np.append(of_written, -1)[index]
+    known = positions >= 0
+    positions = np.maximum(positions, 0)
     if not len(unique.wall):
         return Stamps(np.full(len(array), NAT), None, unique.order, unique.evidence)
     wall = np.where(known, unique.wall[positions], NAT)
@@ -140,7 +144,7 @@ def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
             [None if not ok else str(int(v)) for v, ok in zip(numbers, compact, strict=True)], pa.string()
         )
         if _all_match(text.drop_null(), _COMPACT):
-            return parse(text, order)
+            return parse(text, "compact")
     return Stamps(np.full(len(numbers), NAT), None, "year-first", "")
 
 

@@ -30,7 +30,7 @@ ABBREVIATIONS = frozenset((
     "ZIP", "Zip", "bzip2", "gzip", "kW", "kWh", "kg", "km", "m", "s", "MWh", "xz", "CFE", "REF",
     "COP", "Dask", "Delta", "EUR", "CNY", "USD", "Asia", "Shanghai", "T14", "Linux", "macOS", "ISO",
     "dask", "distributed", "energy-advisor", "cluster", "html", "HiGHS", "URI", "DATE", "ASHRAE", "CV",
-    "NMBE", "RMSE", "CUE", "IEC",
+    "NMBE", "RMSE", "CUE", "IEC", "EPW", "DTD", "TS", "Big5", "GPP",
 ))
 # fmt: on
 """Words that a Chinese reader knows as they are: units, formats, field terms."""
@@ -40,7 +40,7 @@ TECHNICAL = frozenset((
     "check", "column", "combine", "csv", "current", "date", "end", "file", "glob", "green",
     "ignore", "kind", "limited", "mapping", "measures", "out", "parquet", "pv", "servers", "site",
     "source", "start", "sum", "tariff", "train", "unit", "version", "workload", "zone", "portfolio",
-    "score", "plan", "serve", "demo", "retrofits", "investment", "movement",
+    "score", "plan", "serve", "demo", "retrofits", "investment", "movement", "sheet", "point",
 ))
 # fmt: on
 """Keys and commands of ours; allowed where the English sentence has them too."""

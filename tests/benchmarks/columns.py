@@ -109,8 +109,8 @@ def judged(
     """Return the verdict on every column of a folder."""
     result = []
     for row in truth:
-        mapping = reading.mapping.for_file(row["file"]) if reading else None
-        proposed, unit, confidence, why = proposal(mapping, row["header"])
+        mappings = reading.mapping.for_file(row["file"]) if reading else ()
+        proposed, unit, confidence, why = proposal(mappings, row["header"])
         if refusal:
             verdict = "refused"
         elif (row["file"], row["header"]) in asked or "until its unit is known" in why:
@@ -125,10 +125,13 @@ def judged(
     return result
 
 
-def proposal(mapping: FileMapping | None, header: str) -> tuple[str, str, float, str]:
+def proposal(mappings: Sequence[FileMapping], header: str) -> tuple[str, str, float, str]:
     """Return meaning, unit, confidence and evidence of a column; an empty meaning: not used."""
-    if mapping is None:
-        return "", "", 0.0, ""
+    found = [_of_one(m, header) for m in mappings]
+    return next((f for f in found if f[0]), found[0] if found else ("", "", 0.0, ""))
+
+
+def _of_one(mapping: FileMapping, header: str) -> tuple[str, str, float, str]:
     keys = {mapping.site_column: "@site", mapping.unit_column: "@unit"}
     if mapping.time and header in mapping.time.columns:
         return "@time", "", 1.0, mapping.time.evidence

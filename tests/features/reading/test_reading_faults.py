@@ -64,7 +64,11 @@ def test_header_only(write: Writer) -> None:
         (b"<html>", "a.xlsx"),
         (b"timestamp,it_power_kw\n", "a.xlsx"),
         (b"timestamp,it_power_kw\n", "a.parquet"),
-        (b"<?xml version='1.0'?>", "a.xml"),
+        (b"timestamp,it_power_kw\n", "a.xml"),
+        (b"<!DOCTYPE html><html></html>", "a.xml"),
+        (b"timestamp,it_power_kw\n", "a.epw"),
+        (b"timestamp,it_power_kw\n", "a.csv.gz"),
+        (b"timestamp,it_power_kw\n", "a.zip"),
         (b"abc", "a.exe"),
     ],
 )
