@@ -77,8 +77,11 @@ class DayScenarios:
 
         The same row of all series is one scenario; beyond a day's end they are NaN.
         """
+        return self._drawn(day, RECENT_DAYS)
+
+    def _drawn(self, day: int, last_days: int) -> dict[str, FloatArray] | None:
         alike = self.days_alike(day)
-        recent = np.resize(self._usable[self._usable < day][-RECENT_DAYS:], len(alike))
+        recent = np.resize(self._usable[self._usable < day][-last_days:], len(alike))
         found = {}
         for name, series in self.series.items():
             point, steps = self._point[name][day], np.isfinite(self._point[name][day])
@@ -97,7 +100,7 @@ class DayScenarios:
         lower, upper = (np.full_like(self._point[name], np.nan) for _ in range(2))
         tail = (1.0 - coverage) / 2.0
         for day in range(len(lower)):
-            scenarios = self.of_day(day)
+            scenarios = self._drawn(day, self.most)  # a fortnight is too short for quantiles
             if scenarios is not None:
                 ends = np.quantile(scenarios[name], (tail, 1.0 - tail), axis=0, method="weibull")
                 lower[day] = np.minimum(ends[0], self._point[name][day])
