@@ -33,6 +33,7 @@ from models import metrics
 from models.base_station import BaseStationBundle
 from models.baselines import Linear
 from models.data_centre import DataCentreBundle
+from models.day_ahead import DayGrid, day_ahead
 from models.load_gap import LoadGap
 from models.seasonal import seasonal_forecast
 from models.station_config import measured, trend_frame
@@ -42,7 +43,9 @@ from tests.base_station_fleet import fleet
 from training.fit import fit_bundle
 
 ROOT = Path(__file__).parents[2]
-INPUTS = frozenset(("FeatureFrame", "Operation", "StationHours", "KnownHours", "Seen", "SeasonalForecast"))
+INPUTS = frozenset(
+    ("FeatureFrame", "Operation", "StationHours", "KnownHours", "Seen", "SeasonalForecast", "DayAhead")
+)
 """Types that models learn from or answer with: a function that returns one is a builder of inputs."""
 COVERED = {
     "features.data_centre.build": "test_estimate_never_sees_its_target",
@@ -57,6 +60,7 @@ COVERED = {
     "models.station_power.StationModel.with_energies": "test_other_energies_do_not_answer_for_their_own_hour",
     "models.base_station.BaseStationBundle.features": "test_predictions_of_stations_do_not_know_the_future",
     "models.load_gap.LoadGap.reduced": "test_the_model_without_load_sees_no_load",
+    "models.day_ahead.day_ahead": "test_a_day_ahead_knows_earlier_days_only",
     "models.seasonal.seasonal_forecast": "test_seasonal_forecast_of_a_day_knows_earlier_days_only",
 }
 EXEMPT = {
@@ -67,6 +71,7 @@ EXEMPT = {
     "features.operation.Operation.only_levers": "selects columns",
     "features.operation.Operation.rows": "selects rows",
     "features.operation.Operation.with_levers": "replaces levers by given ones",
+    "models.day_ahead.DayAhead.known": "is told to be known in advance",
     "models.conditional_mean.ConditionalMean.filled": "fills gaps of inputs from the other inputs of the row",
     "models.station_fingerprint.StationHours.rows": "selects rows",
     "models.station_power.KnownHours.from_text": "reads back what was stored",
@@ -302,6 +307,23 @@ def test_seasonal_forecast_of_a_day_knows_earlier_days_only(seed: int, day: int)
     ahead = seasonal_forecast(series[: 24 * day], 24, recent_days=1).ahead if day >= 14 else None
     if ahead is not None and day < 40:
         np.testing.assert_array_equal(ahead.point, first.recent.point[24 * day : 24 * (day + 1)])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.integers(9, 39))
+def test_a_day_ahead_knows_earlier_days_only(seed: int, day: int) -> None:
+    rng = np.random.default_rng(seed)
+    series, driver = rng.uniform(0, 100, (2, 24 * 40))
+    late = np.arange(len(series)) >= 24 * day
+    grid = DayGrid.of(np.repeat(np.arange(40), 24), 1.0)
+    first = day_ahead(series, (series, driver), grid)
+    other = [np.where(late, rng.uniform(0, 200, len(series)), s) for s in (series, driver)]
+    second = day_ahead(other[0], other, grid)
+    for part in ("point", "persistence", "last_week", "lower", "upper"):
+        upto = slice(0, day + 1)  # the day of the change itself was predicted before it came
+        np.testing.assert_array_equal(getattr(first, part)[upto], getattr(second, part)[upto])
+    if day < 39:
+        assert not np.array_equal(first.point[day + 1 :], second.point[day + 1 :])
 
 
 # -- base stations -----------------------------------------------------------------------------------
