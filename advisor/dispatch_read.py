@@ -219,10 +219,10 @@ def _cost(
     for h, exchange in enumerate(setting.exchanges):
         if f"exchange{h}" in part:
             cost += exchange.transfer_price_per_kwh * float(part[f"exchange{h}"].sum())
-    return setting.hours * cost + _peaks(site, grid) + classes.price + site.fixed_cost
+    return setting.hours * cost + peaks_cost(site, grid) + classes.price + site.fixed_cost
 
 
-def _peaks(site: DispatchSite, grid: FloatArray) -> float:
+def peaks_cost(site: DispatchSite, grid: FloatArray) -> float:
     """Return what the highest purchases of the billing periods cost [currency]."""
     if site.peak is None:
         return 0.0

@@ -48,7 +48,11 @@ class Marginal:
 
 
 def marginal_of(
-    series: pd.DataFrame, hour: FloatArray, day: FloatArray, stamps: pd.DatetimeIndex
+    series: pd.DataFrame,
+    hour: FloatArray,
+    day: FloatArray,
+    stamps: pd.DatetimeIndex,
+    weather: pd.DataFrame | None = None,
 ) -> Marginal:
     """Estimate how facility power follows IT power in every step of a plan.
 
@@ -66,13 +70,16 @@ def marginal_of(
         Local hour of the day [h] and number of the local day of each row.
     stamps : pandas.DatetimeIndex, shape (steps,)
         UTC stamps of the plan.
+    weather : pandas.DataFrame or None, shape (steps, columns)
+        Of the plan; None: that of the series.
 
     Returns
     -------
     Marginal
         Where the data do not tell the slope: the middle between 1 and the mean PUE, labelled assumed.
     """
-    by_weather = _by_weather(series, hour, day, stamps)
+    outdoor = series.reindex(stamps) if weather is None else weather
+    by_weather = _by_weather(series, hour, day, outdoor)
     if by_weather is not None:
         return by_weather
     near = np.asarray((series.index >= stamps[0] - NEAR) & (series.index <= stamps[-1] + NEAR))
@@ -107,7 +114,7 @@ def _complete(
 
 
 def _by_weather(
-    series: pd.DataFrame, hour: FloatArray, day: FloatArray, stamps: pd.DatetimeIndex
+    series: pd.DataFrame, hour: FloatArray, day: FloatArray, weather: pd.DataFrame
 ) -> Marginal | None:
     """Return slopes by classes of outdoor temperature, interpolated; None: the export does not tell them."""
     rows, columns, hour, day = _complete(series, hour, day)
@@ -124,7 +131,7 @@ def _by_weather(
         plausible = (slope + Z90 * error >= 1.0) & (slope <= 2.0 * pue)
         if np.isfinite(fits).all() and (error <= SHARPEST).all() and plausible.all():
             centres = np.array([outdoor[i].mean() for i in inside])
-            return _interpolated(rows, name, (centres, slope, error), series[name].reindex(stamps))
+            return _interpolated(rows, name, (centres, slope, error), weather[name])
     return None
 
 

@@ -10,6 +10,7 @@ that folder. The file is strict: an unknown key is an error. A complete example:
     start = "2025-07-07T00:00"             # window, both or neither; without offset: local time of time_zone
     end = "2025-07-14T00:00"               # exclusive; neither: the span that all sites' exports share
     objective = "non_green_kwh"            # or grid_kwh, cost, carbon_kg, water_m3; default non_green_kwh
+    foresight = "known"                    # or "forecast": every day planned on what earlier days tell
     front = "cost"                         # what the front bounds: cost, carbon_kg, water_m3, effort_kwh
     cost_increase_max_pct = 0.0            # at most so much dearer than today; left out: no bound
 
@@ -91,6 +92,11 @@ a kWh of IT work is taken to be a kWh at every site. The hourly grid file is a C
 ``Z``; without offset: local time of the site) and at least one of ``green_share`` (0..1), ``grid_cfe_share``
 (0..1), ``carbon_g_per_kwh`` [g/kWh], ``price_per_kwh`` [currency/kWh]; stamps mark the start of their
 interval, which must be the exports' own.
+
+With ``foresight = "known"`` the window's own data are known in advance: what comes out is the most that
+moving and storing can gain, not a claim. With ``"forecast"`` every day of the window is planned at its start
+on forecasts from earlier days (at least two weeks of them) and carried out on what then happened; known
+foresight is told beside it as the bound. It places flexible work and batteries only.
 
 What is green about a bought kWh, the first that is known: ``grid_cfe_share`` of the grid file, its
 ``green_share``, ``green_share`` of the exports, ``green.grid_share`` of site.toml (a constant, and said so).
@@ -222,6 +228,7 @@ class Portfolio(Strict):
     end: str | None = None
     objective: Literal["non_green_kwh", "grid_kwh", "cost", "carbon_kg", "water_m3"] = "non_green_kwh"
     front: Literal["cost", "carbon_kg", "water_m3", "effort_kwh"] | None = None
+    foresight: Literal["known", "forecast"] = "known"
     cost_increase_max_pct: NotNegative | None = None
     storage: Storage = Storage()
     movement: Movement | None = None

@@ -161,7 +161,12 @@ def _data_centre(telemetry: Telemetry, site: Site, horizon: Horizon) -> _Series:
         )  # fmt: skip
     local = telemetry.local(pd.DatetimeIndex(rows.index))
     day = ((local.tz_localize(None) - pd.Timestamp(0)) // pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
-    marginal = marginal_of(rows, local.hour.to_numpy(dtype=np.float64), day, horizon.stamps)
+    past = np.ones(len(rows), dtype=np.bool_)
+    if horizon.learned_before is not None:
+        past = np.asarray(rows.index < horizon.learned_before)
+    hour = local.hour.to_numpy(dtype=np.float64)
+    weather = rows.reindex(horizon.stamps)
+    marginal = marginal_of(rows[past], hour[past], day[past], horizon.stamps, weather)
     inside = rows.reindex(horizon.stamps)
 
     def measured(name: str) -> FloatArray | None:

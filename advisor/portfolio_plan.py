@@ -18,6 +18,7 @@ from advisor.plan import Check, Interval, Saving, Totals
 from advisor.portfolio import Portfolio
 from advisor.portfolio_case import SiteCase, Source
 from advisor.portfolio_front import Front, front_of
+from advisor.portfolio_rolled import Past, RolledWindow, rolled_window
 from advisor.portfolio_supply import Horizon
 from advisor.portfolio_table import plan_table
 from advisor.work import WorkClass
@@ -27,7 +28,11 @@ from features.message import say
 from features.telemetry import TimeZone, utc
 from models.bundle import Progress
 
-KNOWLEDGE = "with the window's own data known in advance, not a forecast"
+KNOWLEDGE = {
+    "known": "with the window's own data known in advance, not a forecast: the most that can be gained",
+    "forecast": "each day on forecasts from earlier days alone, carried out on what then happened",
+}
+"""What a plan knew, by the portfolio's ``foresight``."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,11 @@ class PortfolioPlan:
         Exchanges, classes, options and targets of the dispatch.
     checks : tuple of Check
     front : Front
+        With the window known in advance.
     table : pandas.DataFrame
         `advisor.plan.PLAN_COLUMNS`.
+    rolled : RolledWindow or None
+        What ``dispatch`` is cut from, where days were planned on forecasts.
     """
 
     portfolio: Portfolio
@@ -86,6 +94,12 @@ class PortfolioPlan:
     checks: tuple[Check, ...]
     front: Front
     table: pd.DataFrame
+    rolled: RolledWindow | None = None
+
+    @property
+    def knowledge(self) -> str:
+        """What the plan knew."""
+        return KNOWLEDGE[self.portfolio.foresight]
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -127,7 +141,8 @@ def horizon_of(portfolio: Portfolio, sources: Sequence[Source]) -> Horizon:
         )  # fmt: skip
     stamps = pd.date_range(start, end, freq=interval, inclusive="left")
     hours = float(interval / pd.Timedelta(hours=1))
-    return Horizon(stamps, hours, common if between else None)
+    learned_before = stamps[0] if portfolio.foresight == "forecast" else None
+    return Horizon(stamps, hours, common if between else None, learned_before)
 
 
 def plan_portfolio(
@@ -136,6 +151,7 @@ def plan_portfolio(
     horizon: Horizon,
     choices: Choices | None = None,
     *,
+    past: Past | None = None,
     points: int = 9,
     progress: Progress | None = None,
 ) -> PortfolioPlan:
@@ -148,6 +164,8 @@ def plan_portfolio(
     horizon : Horizon
     choices : Choices or None
         Classes of work, options and targets.
+    past : Past or None
+        The sites before the window; then its days are planned on forecasts from it.
     points : int
         Points of the front; 0: none.
     progress : callable or None
@@ -173,9 +191,13 @@ def plan_portfolio(
     }  # fmt: skip
     tell("planning", 0.4)
     model = DispatchModel(sites, day, horizon.hours, **options)
-    plan = model.solve(objective=portfolio.objective)
+    rolled = None if past is None else rolled_window(portfolio, cases, horizon, past, exchanges)
+    if rolled is None:
+        plan = model.solve(objective=portfolio.objective)
+        checks = _verified(sites, plan, model.setting)
+    else:
+        plan, checks = rolled.forecast, rolled.checks
     tell("verifying", 0.5)
-    checks = _verified(sites, plan, model.setting)
     plans = tuple(_site_plan(c, before, plan, model.setting) for c in cases)
     baseline = _together([p.baseline for p in plans], before)
     planned = _together([p.planned for p in plans], plan, _shared_cost(plan, model.setting))
@@ -200,6 +222,7 @@ def plan_portfolio(
         checks,
         front,
         table,
+        rolled,
     )
 
 

@@ -25,11 +25,16 @@ GRID_COLUMNS = ("grid_cfe_share", "green_share", "carbon_g_per_kwh", "price_per_
 
 @dataclass(frozen=True)
 class Horizon:
-    """The steps of the plan: UTC ``stamps`` (n,) of ``hours`` [h]; ``zone`` of the common day, or None."""
+    """The steps of the plan: UTC ``stamps`` (n,) of ``hours`` [h]; ``zone`` of the common day, or None.
+
+    ``learned_before``: from nothing later is learned how cooling follows the work; None: from the whole
+    export.
+    """
 
     stamps: pd.DatetimeIndex
     hours: float
     zone: TimeZone | None = None
+    learned_before: pd.Timestamp | None = None
 
     @property
     def window(self) -> tuple[pd.Timestamp, pd.Timestamp]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from advisor.dispatch_read import peaks_cost
 from advisor.dispatch_site import DispatchSite, DispatchTotals, Setting, SiteDispatch
 from advisor.rolling_battery import LEVELS, one_step
 from features.frame import FloatArray
@@ -228,10 +229,10 @@ def booked(
         bought = np.maximum(demand - site.own_kw, 0.0)
         own_used = demand - bought
         spilled = np.maximum(site.own_kw - own_used, 0.0)
-        totals = _sums(site, setting, (load, bought, own_used, spilled, out, discharge, others))
+        totals = sums_of(site, setting, (load, bought, own_used, spilled, out, discharge, others))
         plans[site.site_id] = SiteDispatch(
-            site.site_id, load, site.work_kw + move, out, into, others, transfer, bought, charge, discharge,
-            done.soc[k], own_used, spilled, totals,
+            site.site_id, load, site.work_kw + move, out, into, others, np.zeros_like(load), transfer, bought,
+            charge, discharge, done.soc[k], own_used, spilled, totals,
         )  # fmt: skip
     return plans
 
@@ -250,13 +251,25 @@ def _received(
     return others, max(e.transfer_kwh_per_kwh for e in mine) * others
 
 
-def _sums(site: DispatchSite, setting: Setting, parts: tuple[FloatArray, ...]) -> DispatchTotals:
+def sums_of(site: DispatchSite, setting: Setting, parts: tuple[FloatArray, ...]) -> DispatchTotals:
+    """Return the sums of what happened at a site.
+
+    Parameters
+    ----------
+    site : DispatchSite
+    setting : Setting
+    parts : tuple of numpy.ndarray, shape (n,)
+        Load, purchase, own production used and spilled, work that left, delivered by the battery, work
+        from other sites [kW].
+    """
     load, bought, own_used, spilled, out, discharge, others = parts
     hours = setting.hours
     cost = None
     if site.price_per_kwh is not None:
         prices = [e.transfer_price_per_kwh for e in setting.exchanges if site.site_id in e.site_ids]
-        cost = hours * float(bought @ site.price_per_kwh + max(prices, default=0.0) * others.sum())
+        wear = 0.0 if site.battery is None else site.battery.cycle_cost_per_kwh * float(discharge.sum())
+        energy = float(bought @ site.price_per_kwh + max(prices, default=0.0) * others.sum())
+        cost = hours * (energy + wear) + peaks_cost(site, bought) + site.fixed_cost
     carbon = site.carbon_g_per_kwh
     return DispatchTotals(
         load_kwh=hours * float(load.sum()),

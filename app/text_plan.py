@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from advisor.green.words import WORDS
-from advisor.portfolio_plan import KNOWLEDGE
 from app import wording
 from app.service.plan_summary import purchases
 from app.text import files_text, issues_line, issues_text, join, table
 
 if TYPE_CHECKING:
     from advisor.green.account import Indicator
+    from advisor.portfolio_plan import PortfolioPlan
     from app.service.plan import PlanOutcome
 
 MOST_SITES = 12
@@ -57,10 +57,23 @@ def _headline(outcome: PlanOutcome) -> str:
             f"{wording.quantity(done.planned.energy_kwh, 'kWh')} (with what batteries and transfers lose); "
             f"cost: {wording.quantity(done.baseline.cost, done.portfolio.currency)} → "
             f"{wording.quantity(done.planned.cost, done.portfolio.currency)}",
-            f"Planned {KNOWLEDGE}: what moving and storing "
-            f"gain here is the most that they can (found in {report.seconds:.1f} s{gap}).",
+            f"Planned {done.knowledge} (found in {report.seconds:.1f} s{gap}).",
+            *_rolled(done),
         ]
     )
+
+
+def _rolled(done: PortfolioPlan) -> list[str]:
+    """Return what a plan on forecasts stands beside."""
+    if done.rolled is None:
+        return []
+    bound, repeated = (d.totals.non_green_kwh for d in (done.rolled.perfect, done.rolled.persistence))
+    before = done.before.totals.non_green_kwh
+    return [
+        f"Yesterday's plan repeated would have saved {wording.quantity(before - repeated, 'kWh')}, perfect "
+        f"foresight at most {wording.quantity(before - bound, 'kWh')}; "
+        f"{wording.count(int(done.rolled.days['held'].sum()), 'day')} not trusted and left as it was."
+    ]
 
 
 def _sites(outcome: PlanOutcome) -> str:

@@ -15,6 +15,7 @@ from advisor.portfolio_case import SiteCase, Source, cases_of
 from advisor.portfolio_choices import classes_of, options_of, targets_of, with_batteries
 from advisor.portfolio_green import PortfolioGreen, green_of
 from advisor.portfolio_plan import Choices, PortfolioPlan, horizon_of, plan_portfolio
+from advisor.portfolio_rolled import Past, past_of
 from advisor.portfolio_supply import Horizon
 from advisor.site import Site, read_site
 from app.service.plan_files import read_grid, read_table
@@ -89,7 +90,8 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
     cases = _cases(portfolio, sources, failed, issues)
     horizon = horizon_of(portfolio, sources)
     choices = _choices(folder, portfolio, cases, horizon)
-    plan = plan_portfolio(portfolio, cases, horizon, choices, points=points, progress=tell)
+    past = _past(portfolio, sources, cases, horizon)
+    plan = plan_portfolio(portfolio, cases, horizon, choices, past=past, points=points, progress=tell)
     weights = None if portfolio.weights is None else read_weights(folder / portfolio.weights)
     green = green_of(plan, on=horizon.window[1].date(), weights=weights)
     servers: list[SiteServers] = []
@@ -134,6 +136,19 @@ def _cases(
             first.remedy,
         )
     return cases
+
+
+def _past(
+    portfolio: Portfolio, sources: list[Source], cases: list[SiteCase], horizon: Horizon
+) -> Past | None:
+    """Return the sites from their past on, where days are planned on forecasts."""
+    if portfolio.foresight == "known":
+        return None
+    used = [s for s in sources if any(c.site is s.site for c in cases)]
+    whole = past_of(portfolio, [s.telemetry.span for s in used], horizon)
+    names = {c.dispatch.site_id for c in cases}
+    before = [c for s in used for c in cases_of(s, whole, portfolio, [])]
+    return Past(tuple(c for c in before if c.dispatch.site_id in names), whole)
 
 
 def _choices(folder: Path, portfolio: Portfolio, cases: list[SiteCase], horizon: Horizon) -> Choices:

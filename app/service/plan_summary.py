@@ -11,7 +11,7 @@ from advisor.dispatch_options import Option
 from advisor.portfolio import FILE, Purchase
 from advisor.portfolio_case import Source
 from advisor.portfolio_green import PortfolioGreen
-from advisor.portfolio_plan import KNOWLEDGE, PortfolioPlan, SitePlan
+from advisor.portfolio_plan import PortfolioPlan, SitePlan
 from advisor.work import WorkClass
 from app.service.plan_servers import SiteServers
 from features.errors import AdvisorError
@@ -42,7 +42,8 @@ def summary(
         "portfolio": plan.portfolio.id,
         "currency": plan.portfolio.currency,
         "objective": plan.portfolio.objective,
-        "knowledge": KNOWLEDGE,
+        "knowledge": plan.knowledge,
+        "rolled": _rolled(plan),
         "baseline_is": "nothing is moved, batteries rest",
         "window": {
             "start": start.isoformat(),
@@ -149,6 +150,23 @@ def _green(green: PortfolioGreen) -> dict[str, object]:
         "baseline": green.before.to_dict(),
         "planned": green.after.to_dict(),
         "rules": {r.site_id: [c.to_dict() for c in r.checks] for r in green.rules},
+    }
+
+
+def _rolled(plan: PortfolioPlan) -> dict[str, object] | None:
+    """Return what yesterday's plan repeated and perfect foresight would have come to; None: not rolled."""
+    rolled = plan.rolled
+    if rolled is None:
+        return None
+    before = plan.before.totals.non_green_kwh
+    possible = before - rolled.perfect.totals.non_green_kwh
+    saved = before - rolled.forecast.totals.non_green_kwh
+    return {
+        "persistence": rolled.persistence.totals.to_dict(),
+        "bound_with_perfect_foresight": rolled.perfect.totals.to_dict(),
+        "share_of_bound_reached": saved / possible if possible > 0 else None,
+        "days_held": int(rolled.days["held"].sum()),
+        "late_kwh": rolled.late_kwh,
     }
 
 

@@ -269,6 +269,39 @@ def test_without_prices_the_front_is_that_of_effort(copy: Path, tmp_path: Path) 
     assert first["non_green_kwh"] == pytest.approx(done.baseline.non_green_kwh, rel=1e-6)
 
 
+def test_days_on_forecasts_claim_less_than_known_ones(copy: Path, tmp_path: Path) -> None:
+    known = plan_folder(copy, out=tmp_path / "known", points=0).plan
+    change(copy / "portfolio.toml", "currency", 'foresight = "forecast"\ncurrency')
+    outcome = plan_folder(copy, out=tmp_path / "out", points=0)
+    done, told = outcome.plan, outcome.to_dict()
+    assert done.rolled is not None
+    assert "forecasts from earlier days alone" in str(told["knowledge"])
+    saved = done.baseline.non_green_kwh - done.planned.non_green_kwh  # type: ignore[operator]
+    most = known.baseline.non_green_kwh - known.planned.non_green_kwh  # type: ignore[operator]
+    assert 0 < saved < most
+    assert done.saving.non_green_kwh.point == pytest.approx(saved)  # type: ignore[union-attr]
+    rolled = told["rolled"]
+    assert 0 < rolled["share_of_bound_reached"] <= 1.001  # type: ignore[index]
+    assert rolled["late_kwh"] < 1e-3 * done.dispatch.totals.load_kwh  # type: ignore[index]
+    work = done.table.query("lever == 'it_power_kw'")
+    moved = work["recommended"].sum() - work["current"].sum()
+    assert moved == pytest.approx(0, abs=1.0 + rolled["late_kwh"])  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "more",
+    ['foresight = "forecast"\nstart = "2025-05-05T00:00"\nend = "2025-05-08T00:00"\n',
+     'foresight = "forecast"\ncost_increase_max_pct = 1\n', 'foresight = "forecast"\nobjective = "cost"\n'],
+)  # fmt: skip
+def test_what_forecasts_cannot_do_is_refused(copy: Path, tmp_path: Path, more: str) -> None:
+    text = (copy / "portfolio.toml").read_text(encoding="utf-8")
+    if "start" in more:
+        text = "\n".join(line for line in text.splitlines() if not line.startswith(("start", "end")))
+    (copy / "portfolio.toml").write_text(more + text, encoding="utf-8")
+    with pytest.raises(AdvisorError, match="E-PLAN-FORESIGHT"):
+        plan_folder(copy, out=tmp_path / "out", points=0)
+
+
 def test_the_front_may_bound_carbon(copy: Path, tmp_path: Path) -> None:
     change(copy / "portfolio.toml", "currency", 'front = "carbon_kg"\ncurrency')
     done = plan_folder(copy, out=tmp_path / "out", points=3).plan
