@@ -54,8 +54,8 @@ GB_PER_KWH = 0.1
 ASSUMED = """\
 - Eight sites, no own production, no battery. IT power {it:.0f} MW on average, {swing:.0f} % up and down over
   the local day (highest at 15 h), at most {capacity:.0f} MW anywhere: a work load of our own making.
-- {movable:.0f} % of each hour's IT work may be done at another site in the same hour; {deferrable:.0f} % more may
-  wait up to {wait} h, here or elsewhere, and ends within the week.
+- {movable:.0f} % of each hour's IT work may be done at another site in the same hour; {deferrable:.0f} % more
+  may wait up to {wait} h, here or elsewhere, and ends within the week.
 - Facility power = IT x (1.05 + c) + {fixed:.1f} MW: 5 % losses of the power chain, c the cooling per kWh of
   heat, and fans and lights that do not follow the work. c = 0.04 (pumps, towers) + s / COP at the wet bulb w:
   share of mechanical cooling s = (w - 10) / 6 kept in 0 to 1 (the tower alone makes water of 17 degC below a
