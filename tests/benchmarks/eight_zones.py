@@ -343,7 +343,7 @@ def report(
         "# Eight data centres in eight price zones, 2023: what perfect knowledge reaches", "",
         f"- made by: `{command}`",
         "- seconds are of all weeks on the machine at hand, one thread, without the re-check",
-        "- every plan is an optimum of its objective; each week is known in advance, no forecast", "",
+        '- "least": the optimum of that sum by the dispatch; each week is known in advance, no forecast', "",
         markdown(table), "", "Zones, and the work done there in per cent of the work that arrives there:", "",
         markdown(zones), "", "Assumptions:", "", assumed, "",
     ])  # fmt: skip
