@@ -71,6 +71,7 @@ class Lp:
     _matrix: sparse.csc_matrix | None = None
     _highs: Any = None  # highspy has no types
     _whole: bool = False
+    _warm: bool = False
 
     def columns(self, count: int) -> int:
         """Take new columns and return the first."""
@@ -180,6 +181,9 @@ class Lp:
     # -- inside ----------------------------------------------------------------------------------
     def _run(self, place: str) -> bool:
         self._highs.run()
+        if self._warm and self._highs.getModelStatus() != OPTIMAL:
+            self._highs.clearSolver()  # rarely the last solution leads nowhere: once more from scratch
+            self._highs.run()
         status = self._highs.getModelStatus()
         if status in (INFEASIBLE, UNDECIDED):  # every column is bounded, so undecided is infeasible
             return False
@@ -193,6 +197,7 @@ class Lp:
 
     def _pass(self, costs: FloatArray, bounds: Bounds, whole: IntArray) -> Any:
         rows, columns = self.shape
+        self._warm = self._highs is not None
         if self._highs is None:
             self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
             for name, value in {"output_flag": False, "threads": 1, "mip_rel_gap": GAP}.items():

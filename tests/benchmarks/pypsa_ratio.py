@@ -190,8 +190,8 @@ def report(times: list[dict[str, Seconds]], ours: float, theirs: float, shape: t
         f"- same optimum: non-green {ours:.2f} kWh, PyPSA {theirs:.2f} ({ours / theirs - 1:+.1e}, asserted "
         f"to {SAME:g} in every run)",
         f"- ours takes {beside[0]:.2f} x HiGHS alone on the wall, {beside[1]:.2f} x of the processor",
-        "- medians of seconds and of the ratios of pairs; other work shared the machine: seconds of the processor "
-        "are the steadier ones",
+        "- medians of seconds and of the ratios of pairs; other work shared the machine: those of the "
+        "processor are the steadier",
         "", markdown(table), "",
     ])  # fmt: skip
 
