@@ -117,6 +117,9 @@ def built(site: DispatchSite, options: Sequence[Option], sizes: dict[str, float]
 
 def is_free(site: DispatchSite) -> bool:
     """Whether anything can be decided at the site."""
+    paid = site.price_per_kwh is not None and bool((site.price_per_kwh < 0).any())
+    if site.peak is not None and paid:
+        return True  # what a paid purchase earns against the peak that it makes
     return site.flexible_share > 0 or site.battery is not None or site.grid_max_kw is not None
 
 

@@ -71,6 +71,7 @@ class Lp:
     _matrix: sparse.csc_matrix | None = None
     _highs: Any = None  # highspy has no types
     _whole: bool = False
+    _warm: bool = False
 
     def columns(self, count: int) -> int:
         """Take new columns and return the first."""
@@ -183,17 +184,24 @@ class Lp:
 
     # -- inside ----------------------------------------------------------------------------------
     def _run(self, place: str) -> bool:
-        """Run the solver; where it gives up, once more from scratch, then by the interior-point method."""
+        """Run the solver; where it does not end, once more from scratch, then by the interior-point method.
+
+        Rarely the last solution leads nowhere, so only a fresh start is believed that nothing is feasible.
+        """
         status = None
         for solver in ("choose", "choose", "ipm"):
             self._highs.setOptionValue("solver", solver)
             self._highs.run()
             status = self._highs.getModelStatus()
-            if status in (INFEASIBLE, UNDECIDED):  # every column is bounded, so undecided is infeasible
-                return False
             if status == OPTIMAL:
                 return True
+            # every column is bounded, so undecided is infeasible
+            if status in (INFEASIBLE, UNDECIDED) and not self._warm:
+                return False
+            self._warm = False
             self._highs.clearSolver()
+        if status in (INFEASIBLE, UNDECIDED):
+            return False
         raise PlanError(
             "E-DISPATCH-SOLVER",
             say("the solver ended with {status}", status=self._highs.modelStatusToString(status)),
@@ -202,6 +210,7 @@ class Lp:
 
     def _pass(self, costs: FloatArray, bounds: Bounds, whole: IntArray) -> Any:
         rows, columns = self.shape
+        self._warm = self._highs is not None
         if self._highs is None:
             self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
             for name, value in {"output_flag": False, "threads": 1, "mip_rel_gap": GAP}.items():
@@ -220,6 +229,8 @@ class Lp:
             self._highs.changeColsCost(columns, every[:columns], costs)
             self._highs.changeColsBounds(columns, every[:columns], bounds.lower, bounds.upper)
             self._highs.changeRowsBounds(rows, every[:rows], bounds.row_lower, bounds.row_upper)
+        # these programmes are sparse chains: presolving them takes longer than it saves (a site-year: a quarter)
+        self._highs.setOptionValue("presolve", "choose" if len(whole) else "off")
         if len(whole) or self._whole:
             kinds = np.full(columns, int(highspy.HighsVarType.kContinuous), dtype=np.uint8)
             kinds[whole] = int(highspy.HighsVarType.kInteger)

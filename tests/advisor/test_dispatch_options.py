@@ -101,6 +101,14 @@ def test_the_highest_purchase_is_paid_for_each_period() -> None:
     assert as_it_is([here], 1.0).totals.cost == pytest.approx(16 + 10 * (6 + 4))
 
 
+def test_a_paid_purchase_counts_against_the_peak_that_it_makes() -> None:
+    # own production covers all; 4 kWh that are paid for with 1 would make a peak of 4 kW
+    for price, cost in ((3.0, 0.0), (0.5, -2.0)):
+        peak = PeakCharge(np.zeros(4, dtype=np.int64), np.array([price]))
+        here = priced([4] * 4, [9] * 4, peak=peak, price_per_kwh=np.array([-1.0, 1, 1, 1]))
+        assert plan([here]).totals.cost == pytest.approx(cost)
+
+
 def test_a_connection_limits_purchases() -> None:
     here = priced([2, 6, 2, 2], [0] * 4, grid_max_kw=4 * ONE, flexible_share=0.5, it_capacity_kw=9.0)
     assert plan([here]).sites["a"].grid_kw.max() <= 4 + 1e-9

@@ -40,7 +40,8 @@ TECHNICAL = frozenset((
     "check", "column", "combine", "csv", "current", "date", "end", "file", "glob", "green",
     "ignore", "kind", "limited", "mapping", "measures", "out", "parquet", "pv", "servers", "site",
     "source", "start", "sum", "tariff", "train", "unit", "version", "workload", "zone", "portfolio",
-    "score", "plan", "serve", "demo", "retrofits", "investment", "movement", "sheet", "point", "foresight", "known", "objective",
+    "score", "plan", "serve", "demo", "retrofits", "investment", "movement", "sheet", "point",
+    "foresight", "known", "objective",
 ))
 # fmt: on
 """Keys and commands of ours; allowed where the English sentence has them too."""

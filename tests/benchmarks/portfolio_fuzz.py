@@ -34,7 +34,9 @@ WORSE = 1e-4
 """A plan may be worse than doing nothing by tie-break and gap: share of what is at stake [1]."""
 GAP = 1e-3
 """Largest gap, as a share of what is at stake [1]."""
-INFEASIBLE = ("E-DISPATCH-CAPACITY", "E-DISPATCH-RESERVE", "E-DISPATCH-AT-MOST")
+INFEASIBLE = (
+    "E-DISPATCH-CAPACITY", "E-DISPATCH-RESERVE", "E-DISPATCH-AT-MOST", "E-DISPATCH-TARGET", "E-DISPATCH-GRID",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def outcome(number: int) -> Outcome:
             faults.append(f"refused with {error.code} although doing nothing keeps every limit")
         return Outcome(number, error.code, tuple(faults), time.perf_counter() - began, features=found)
     faults = [f"{c.name} {c.worst:.2g}, {c.note}" for c in _failed(case, model, plan)]
-    reached, stake = _reached(case, plan), _stake(case)
+    value, scale = reached(case, plan), stake(case)
     if at_most is not None:
         second = _told(plan.totals, model.setting.limited or "cost")
         if model.setting.limited == "cost":
@@ -94,9 +96,9 @@ def outcome(number: int) -> Outcome:
             faults.append(f"at_most {at_most:.6g}, reached {second:.6g}")
     elif _nothing_is_feasible(case):
         before = _told(as_it_is(case.sites, case.hours).totals, case.objective)
-        if reached > before + WORSE * stake:
-            faults.append(f"{case.objective} {reached:.8g}, doing nothing {before:.8g}")
-    gap = (plan.report.gap or 0.0) * abs(reached) / stake
+        if value > before + WORSE * scale:
+            faults.append(f"{case.objective} {value:.8g}, doing nothing {before:.8g}")
+    gap = (plan.report.gap or 0.0) * abs(value) / scale
     if gap > GAP:
         faults.append(f"gap {gap:.2g} of what is at stake")
     return Outcome(number, "", tuple(faults), time.perf_counter() - began, gap, found)
@@ -124,11 +126,11 @@ def _told(totals: DispatchTotals, objective: Objective) -> float:
     return float(getattr(totals, objective))
 
 
-def _reached(case: Case, plan: Dispatch) -> float:
+def reached(case: Case, plan: Dispatch) -> float:
     return _told(plan.totals, case.objective) + (plan.invested if case.objective == "cost" else 0.0)
 
 
-def _stake(case: Case) -> float:
+def stake(case: Case) -> float:
     """Return the size of the objective's sums, signs aside [its unit]: shares of a sum near 0 say nothing."""
     total = 0.0
     for s in case.sites:
