@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from advisor.dispatch_decompose import FROM_COLUMNS, Problem, solve_in_pieces
 from advisor.dispatch_lp import TIE_BREAK, SitePart, Sum, signature
 from advisor.dispatch_lp_work import WorkPart
 from advisor.dispatch_options import Option
@@ -26,6 +27,8 @@ class Raw:
     iterations: int
     work: dict[str, dict[str, FloatArray]] = field(default_factory=dict)
     sizes: dict[str, float] = field(default_factory=dict)
+    pieces: int = 1
+    rounds: int = 0
 
 
 class Block:
@@ -228,6 +231,18 @@ class Block:
         sizes = [self._size[o.name] for o in self.options if o.whole]
         return np.concatenate([np.array(sizes, dtype=np.int64), *(w.whole for w in self._work)])
 
+    @property
+    def _shared(self) -> IntArray:
+        """Rows of work that several sites share."""
+        levels = [np.arange(row, row + count) for row, count in self._level]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *levels, *(w.rows for w in self._work)])
+
+    @property
+    def _overall(self) -> IntArray:
+        """Rows over many sites at once: targets and the bounded objective."""
+        limited = [] if self._limited_row is None else [self._limited_row]
+        return np.array([*self._target_row, *limited], dtype=np.int64)
+
     # -- solving ---------------------------------------------------------------------------------
     def solve(
         self, sites: Sequence[DispatchSite], objective: Objective, at_most: float | None = None
@@ -240,9 +255,17 @@ class Block:
             ``E-DISPATCH-SOLVER``: HiGHS ended in another way than optimal or infeasible;
             ``E-DISPATCH-PRICE``, ``E-DISPATCH-CARBON``, ``E-DISPATCH-WATER``: the objective is not known.
         """
-        bounds = self._bounds(sites, objective, at_most)
-        place = ", ".join(s.site_id for s in sites)
-        found = self._lp.solve(self._costs(objective), bounds, self._tie_break(), self._whole, place)
+        bounds, costs, tie_break = (
+            self._bounds(sites, objective, at_most),
+            self._costs(objective),
+            self._tie_break(),
+        )
+        place, whole, found = ", ".join(s.site_id for s in sites), self._whole, None
+        if self._lp.shape[1] >= FROM_COLUMNS and not len(whole):
+            problem = Problem(self._lp.matrix, costs, tie_break, bounds, self._shared, self._overall, place)
+            found = solve_in_pieces(problem)
+        if found is None:
+            found = self._lp.solve(costs, bounds, tie_break, whole, place)
         return None if found is None else self._read(found, self._constant(objective))
 
     def _read(self, found: Solved, constant: float) -> Raw:
@@ -250,7 +273,7 @@ class Block:
         sizes = {name: float(found.x[column]) for name, column in self._size.items()}
         columns = tuple(p.read(found.x) for p in self._parts)
         value, bound = found.value + constant, found.bound + constant
-        return Raw(columns, value, bound, found.iterations, work, sizes)
+        return Raw(columns, value, bound, found.iterations, work, sizes, found.pieces, found.rounds)
 
 
 def _names(target: Target) -> frozenset[str] | None:

@@ -59,6 +59,19 @@ class Solved:
     value: float
     bound: float
     iterations: int
+    pieces: int = 1
+    rounds: int = 0
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """An optimum as the simplex method ends: columns, dual values of rows, which of them are basic."""
+
+    x: FloatArray
+    duals: FloatArray
+    column_status: npt.NDArray[np.object_]
+    row_status: npt.NDArray[np.object_]
+    iterations: int
 
 
 @dataclass
@@ -71,6 +84,11 @@ class Lp:
     _matrix: sparse.csc_matrix | None = None
     _highs: Any = None  # highspy has no types
     _whole: bool = False
+
+    @classmethod
+    def of(cls, matrix: sparse.csc_matrix) -> Lp:
+        """Return a programme with this matrix."""
+        return cls(matrix.shape[1], matrix.shape[0], _matrix=matrix)
 
     def columns(self, count: int) -> int:
         """Take new columns and return the first."""
@@ -145,6 +163,42 @@ class Lp:
         if bound is None:
             bound = dual_bound(self.matrix, costs, scale * np.asarray(solution.row_dual), bounds)
         return Solved(x, float(costs @ x), bound, max(int(highs.getInfo().simplex_iteration_count), 0))
+
+    def optimum(
+        self, costs: FloatArray, bounds: Bounds, place: str,
+        start: tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]] | None = None,
+    ) -> Vertex | None:  # fmt: skip
+        """Minimise and tell how the optimum was reached; None: infeasible.
+
+        Parameters
+        ----------
+        costs : numpy.ndarray, shape (columns,)
+        bounds : Bounds
+        place : str
+            Named in errors.
+        start : tuple of numpy.ndarray or None
+            Status of columns and rows to begin from; None: the last solution, or none.
+
+        Raises
+        ------
+        features.errors.PlanError
+            ``E-DISPATCH-SOLVER``.
+        """
+        highs = self._pass(costs, bounds, np.zeros(0, dtype=np.int64))
+        if start is not None:
+            basis = highspy.HighsBasis()
+            basis.col_status, basis.row_status, basis.valid = start[0].tolist(), start[1].tolist(), True
+            highs.setBasis(basis)
+        if not self._run(place):
+            return None
+        solution, basis = highs.getSolution(), highs.getBasis()
+        return Vertex(
+            np.clip(np.asarray(solution.col_value), bounds.lower, bounds.upper),
+            np.asarray(solution.row_dual),
+            np.array(basis.col_status, dtype=np.object_),
+            np.array(basis.row_status, dtype=np.object_),
+            max(int(highs.getInfo().simplex_iteration_count), 0),
+        )
 
     def relaxed(self, bounds: Bounds, penalties: FloatArray) -> FloatArray | None:
         """Return the columns that break rows as cheaply as possible.
