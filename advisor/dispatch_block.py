@@ -232,12 +232,6 @@ class Block:
         return np.concatenate([np.array(sizes, dtype=np.int64), *(w.whole for w in self._work)])
 
     @property
-    def _shared(self) -> IntArray:
-        """Rows of work that several sites share."""
-        levels = [np.arange(row, row + count) for row, count in self._level]
-        return np.concatenate([np.zeros(0, dtype=np.int64), *levels, *(w.rows for w in self._work)])
-
-    @property
     def _overall(self) -> IntArray:
         """Rows over many sites at once: targets and the bounded objective."""
         limited = [] if self._limited_row is None else [self._limited_row]
@@ -261,8 +255,8 @@ class Block:
             self._tie_break(),
         )
         place, whole, found = ", ".join(s.site_id for s in sites), self._whole, None
-        if self._lp.shape[1] >= FROM_COLUMNS and not len(whole):
-            problem = Problem(self._lp.matrix, costs, tie_break, bounds, self._shared, self._overall, place)
+        if len(self._overall) and self._lp.shape[1] >= FROM_COLUMNS and not len(whole):
+            problem = Problem(self._lp.matrix, costs, tie_break, bounds, self._overall, place)
             found = solve_in_pieces(problem)
         if found is None:
             found = self._lp.solve(costs, bounds, tie_break, whole, place)

@@ -1,21 +1,14 @@
-r"""A large dispatch solved in pieces, with a proven gap.
+"""A large dispatch under limits of the whole portfolio, solved in pieces with a proven gap.
 
-Two kinds of rows tie sites together, and each is met in its own way.
+Rows over everything (targets, a bounded objective) are few and full, and a simplex method that carries them
+is slow. Dantzig and Wolfe (1960) take them out: at multipliers pi, groups of sites that share no work are
+solved alone for ``costs - pi A``, warm from the round before; every answer is a column of a master, which
+mixes the answers of each group so that the rows hold, and proposes the next multipliers. All is continuous,
+so a mix of plans is a plan. Multipliers are smoothed towards the best ones so far (Wentges 1997).
 
-Rows over everything (targets, a bounded objective) are few and full: one multiplier each is enough to take
-them out. Dantzig and Wolfe (1960): at multipliers pi, groups of sites that share no work are solved alone for
-``costs - pi A``; every answer is a column of a master, which mixes the answers of each group so that the rows
-hold and proposes the next multipliers. All is continuous, so a mix of plans is a plan. Multipliers are
-smoothed towards the best ones so far (Wentges 1997), and every round bounds the optimum from below.
-
-Rows of shared work (classes done at several sites, exchanges) are many and thin: a master over thousands of
-them is slower than the programme itself (``tests/benchmarks/results/thousand_sites.md``). They are priced
-once: the sites are solved alone, work of classes is priced at the place that would take it first, and the
-dual simplex method joins the sites of a group from the bases that they ended in, which are optimal but for
-the rows joined.
-
-The bound is `advisor.lp.dual_bound` for the rows of all pieces and the multipliers together: valid whatever
-the solver did.
+Every round bounds the optimum from below: `advisor.lp.dual_bound` for the rows of all groups and the
+multipliers together, valid whatever the solver did. Rows of shared work stay inside their group: they are
+many and thin, which the simplex method takes well.
 """
 
 from __future__ import annotations
@@ -25,9 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
@@ -35,8 +26,9 @@ from advisor.dispatch_site import BoolArray, IntArray
 from advisor.lp import Bounds, Lp, Solved, Vertex, dual_bound
 from features.frame import FloatArray
 
-FROM_COLUMNS = 50_000
-"""Programmes of so many columns are solved in pieces: smaller ones take a few seconds whole."""
+FROM_COLUMNS = 100_000
+"""Programmes of so many columns, with rows over everything, are solved in pieces; smaller ones are as fast
+whole (``tests/benchmarks/results/thousand_sites.md``)."""
 GAP = 2e-4
 """Rounds stop when plan and bound are this close, as a share of the value [1]."""
 ROUNDS = 40
@@ -47,26 +39,20 @@ BUNCH = 5_000
 BREACH = (10.0, 1e3, 1e5)
 """What breaking a row over everything costs in the master, in largest costs per largest coefficient."""
 TINY = 1e-9
-LOWER, UPPER, BASIC = (getattr(highspy.HighsBasisStatus, name) for name in ("kLower", "kUpper", "kBasic"))
-
-Status = npt.NDArray[np.object_]
-"""Where columns or rows stand at the start of the simplex method."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A linear programme and which of its rows tie pieces together.
+    """A linear programme and which of its rows tie groups together.
 
     ``costs`` (columns,) are what is reported, ``tie_break`` (columns,) is relative to the largest of them;
-    ``shared`` rows of shared work, all equal to zero; ``overall`` rows over everything; ``place`` is named
-    in errors.
+    ``overall`` rows over everything; ``place`` is named in errors.
     """
 
     matrix: sparse.csc_matrix
     costs: FloatArray
     tie_break: FloatArray
     at: Bounds
-    shared: IntArray
     overall: IntArray
     place: str
 
@@ -80,11 +66,12 @@ class Problem:
         """Costs relative to the largest, with tie-break."""
         return self.costs / self.scale + self.tie_break
 
-    def without(self, *rows: IntArray) -> BoolArray:
-        """Return which rows are left."""
-        left = np.ones(self.matrix.shape[0], dtype=np.bool_)
-        left[np.concatenate(rows)] = False
-        return left
+    @property
+    def inside(self) -> BoolArray:
+        """Rows inside groups, shape (rows,)."""
+        inside = np.ones(self.matrix.shape[0], dtype=np.bool_)
+        inside[self.overall] = False
+        return inside
 
 
 @dataclass
@@ -96,14 +83,11 @@ class Piece:
     lp: Lp
     last: Vertex | None = None
 
-    def solve(
-        self, problem: Problem, costs: FloatArray, start: tuple[Status, Status] | None = None
-    ) -> Piece | None:
+    def solve(self, problem: Problem, costs: FloatArray) -> Piece | None:
         """Solve for these costs of all columns; None: infeasible."""
         at, columns, rows = problem.at, self.columns, self.rows
         mine = Bounds(at.lower[columns], at.upper[columns], at.row_lower[rows], at.row_upper[rows])
-        begin = None if start is None else (start[0][columns], start[1][rows])
-        self.last = self.lp.optimum(costs[columns], mine, problem.place, begin)
+        self.last = self.lp.optimum(costs[columns], mine, problem.place)
         return None if self.last is None else self
 
 
@@ -151,25 +135,14 @@ def solve_in_pieces(problem: Problem) -> Solved | None:
         ``E-DISPATCH-SOLVER``.
     """
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        start = _start(problem, pool)
-        if start is None:
+        groups, group = pieces(problem.matrix, problem.inside)
+        if not _solved(pool, groups, problem, problem.scaled):
             return None
-        prices, status, iterations = start
-        groups, group = pieces(problem.matrix, problem.without(problem.overall))
-        # the rows are equal to zero, so their prices shift costs without changing a plan's value
-        costs = problem.scaled - problem.matrix[problem.shared].T @ prices
-        if not _solved(pool, groups, problem, costs, status):
-            return None
-        x, duals = _assembled(groups, problem)
-        duals[problem.shared] += prices
-        return _Rounds(problem, groups, group, pool, iterations).run(x, duals)
+        return _Rounds(problem, groups, group, pool).run(*_assembled(groups, problem))
 
 
-def _solved(
-    pool: ThreadPoolExecutor, parts: Sequence[Piece], problem: Problem, costs: FloatArray,
-    start: tuple[Status, Status] | None = None,
-) -> bool:  # fmt: skip
-    return None not in list(pool.map(lambda p: p.solve(problem, costs, start), parts))
+def _solved(pool: ThreadPoolExecutor, parts: Sequence[Piece], problem: Problem, costs: FloatArray) -> bool:
+    return None not in list(pool.map(lambda p: p.solve(problem, costs), parts))
 
 
 def _assembled(parts: Sequence[Piece], problem: Problem) -> tuple[FloatArray, FloatArray]:
@@ -182,47 +155,6 @@ def _assembled(parts: Sequence[Piece], problem: Problem) -> tuple[FloatArray, Fl
     return x, duals
 
 
-def _start(
-    problem: Problem, pool: ThreadPoolExecutor
-) -> tuple[FloatArray, tuple[Status, Status], int] | None:
-    """Solve the sites alone; return prices of shared rows, a basis of everything, iterations.
-
-    A shared row that only draws on its sites is priced as high as no site takes anything up: the bases stay
-    optimal at these prices, so the dual simplex method may begin from them.
-    """
-    alone = problem.without(problem.shared, problem.overall)
-    parts, _ = pieces(problem.matrix, alone)
-    if not _solved(pool, parts, problem, problem.scaled):
-        return None
-    rows, columns = problem.matrix.shape
-    reduced = problem.scaled - problem.matrix.T @ _assembled(parts, problem)[1]
-    held = np.diff(problem.matrix.tocsr()[np.flatnonzero(alone)].tocsc().indptr) > 0
-    prices = _entry_prices(problem.matrix[problem.shared].tocoo(), reduced, held)
-    shifted = problem.scaled - problem.matrix[problem.shared].T @ prices
-    of_columns, of_rows = np.full(columns, LOWER, dtype=np.object_), np.full(rows, BASIC, dtype=np.object_)
-    iterations = 0
-    for last, part in ((p.last, p) for p in parts if p.last is not None):
-        of_columns[part.columns], of_rows[part.rows] = last.column_status, last.row_status
-        iterations += last.iterations
-    of_columns[~held] = np.where(shifted[~held] < 0, UPPER, LOWER)
-    return prices, (of_columns, of_rows), iterations
-
-
-def _entry_prices(ties: sparse.coo_matrix, reduced: FloatArray, held: BoolArray) -> FloatArray:
-    """Return the prices at which the first column of each shared row would be taken up.
-
-    Rows in which a site could also give, or whose columns stand in several of them, are priced at zero.
-    """
-    count = ties.shape[0]
-    mine = held[ties.col]
-    row, column, value = ties.row[mine], ties.col[mine], ties.data[mine]
-    several = np.bincount(ties.col, minlength=len(held)) > 1
-    barred = np.bincount(row, (value > 0) | several[column], minlength=count) > 0
-    highest = np.full(count, -np.inf)
-    np.maximum.at(highest, row, reduced[column] / value)
-    return np.where(np.isfinite(highest) & ~barred, highest, 0.0)
-
-
 class _Rounds:
     """Dantzig and Wolfe's rounds: multipliers of the rows over everything, and the mix of answers.
 
@@ -232,8 +164,6 @@ class _Rounds:
     groups : list of Piece
     group : numpy.ndarray of int, shape (columns,)
     pool : ThreadPoolExecutor
-    iterations : int
-        Of the simplex method so far.
     """
 
     def __init__(
@@ -242,14 +172,13 @@ class _Rounds:
         groups: list[Piece],
         group: IntArray,
         pool: ThreadPoolExecutor,
-        iterations: int,
     ) -> None:
         self.problem, self.groups, self.group, self.pool = problem, groups, group, pool
         self.count = int(group.max()) + 1
         rows = problem.matrix[problem.overall].tocsr()
-        self.size = np.maximum(abs(rows).max(axis=1).toarray().ravel(), TINY) if rows.shape[0] else np.ones(0)
-        self.rows = sparse.diags_array(1.0 / self.size) @ rows if rows.shape[0] else rows
-        self.iterations = iterations
+        self.size = np.maximum(abs(rows).max(axis=1).toarray().ravel(), TINY)
+        self.rows = sparse.diags_array(1.0 / self.size) @ rows
+        self.iterations = 0
         self.answers: list[FloatArray] = []
         self.told: list[FloatArray] = []
         self.new: list[BoolArray] = []
@@ -259,8 +188,6 @@ class _Rounds:
     def run(self, x: FloatArray, duals: FloatArray) -> Solved | None:
         """Return the plan from the groups' first answer on, which was given at multipliers of zero."""
         self._take(x, duals, self.multipliers)
-        if not len(self.multipliers):
-            return self._plan(x)
         for breach in BREACH:
             mix, broken = self._converged(breach)
             if broken <= TINY:

@@ -57,11 +57,6 @@ class WorkPart:
         return np.concatenate([np.arange(c, c + self._n) for c in self.first.values()])
 
     @property
-    def rows(self) -> IntArray:
-        """Rows that add up what is done at all places."""
-        return np.arange(self._row, self._row + self._n)
-
-    @property
     def _steps(self) -> int:
         return self.work.run_steps if self.work.in_one_piece else 1
 

@@ -65,12 +65,10 @@ class Solved:
 
 @dataclass(frozen=True)
 class Vertex:
-    """An optimum as the simplex method ends: columns, dual values of rows, which of them are basic."""
+    """An optimum as the simplex method ends: columns, dual values of rows."""
 
     x: FloatArray
     duals: FloatArray
-    column_status: npt.NDArray[np.object_]
-    row_status: npt.NDArray[np.object_]
     iterations: int
 
 
@@ -164,11 +162,8 @@ class Lp:
             bound = dual_bound(self.matrix, costs, scale * np.asarray(solution.row_dual), bounds)
         return Solved(x, float(costs @ x), bound, max(int(highs.getInfo().simplex_iteration_count), 0))
 
-    def optimum(
-        self, costs: FloatArray, bounds: Bounds, place: str,
-        start: tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]] | None = None,
-    ) -> Vertex | None:  # fmt: skip
-        """Minimise and tell how the optimum was reached; None: infeasible.
+    def optimum(self, costs: FloatArray, bounds: Bounds, place: str) -> Vertex | None:
+        """Minimise, warm where it was solved before, and tell the rows' dual values; None: infeasible.
 
         Parameters
         ----------
@@ -176,8 +171,6 @@ class Lp:
         bounds : Bounds
         place : str
             Named in errors.
-        start : tuple of numpy.ndarray or None
-            Status of columns and rows to begin from; None: the last solution, or none.
 
         Raises
         ------
@@ -185,20 +178,12 @@ class Lp:
             ``E-DISPATCH-SOLVER``.
         """
         highs = self._pass(costs, bounds, np.zeros(0, dtype=np.int64))
-        if start is not None:
-            basis = highspy.HighsBasis()
-            basis.col_status, basis.row_status, basis.valid = start[0].tolist(), start[1].tolist(), True
-            highs.setBasis(basis)
         if not self._run(place):
             return None
-        solution, basis = highs.getSolution(), highs.getBasis()
-        return Vertex(
-            np.clip(np.asarray(solution.col_value), bounds.lower, bounds.upper),
-            np.asarray(solution.row_dual),
-            np.array(basis.col_status, dtype=np.object_),
-            np.array(basis.row_status, dtype=np.object_),
-            max(int(highs.getInfo().simplex_iteration_count), 0),
-        )
+        solution = highs.getSolution()
+        x = np.clip(np.asarray(solution.col_value), bounds.lower, bounds.upper)
+        iterations = max(int(highs.getInfo().simplex_iteration_count), 0)
+        return Vertex(x, np.asarray(solution.row_dual), iterations)
 
     def relaxed(self, bounds: Bounds, penalties: FloatArray) -> FloatArray | None:
         """Return the columns that break rows as cheaply as possible.
