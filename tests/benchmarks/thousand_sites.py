@@ -31,7 +31,7 @@ from advisor.work import Place, WorkClass
 from tests.benchmarks.backtests import markdown
 
 RESULTS = Path(__file__).parent / "results" / "thousand_sites.md"
-SIZES = ((50, 20), (200, 50), (1000, 0), (1000, 200), (1000, 500))
+SIZES = ((50, 20), (200, 50), (1000, 0), (1000, 200))
 HOURS = 24
 REGIONS = 6
 WAYS = {"one piece": 10**9, "in pieces": 10_000}
