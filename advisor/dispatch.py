@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -34,7 +34,7 @@ from advisor.dispatch_site import (
     Target,
     added,
 )
-from advisor.lp import VERSION
+from advisor.lp import GAP, VERSION
 from advisor.plan import SolverReport
 from advisor.work import WorkClass
 from features.errors import UsageError
@@ -287,6 +287,8 @@ class _Assembled:
     bound: float = 0.0
     size: int = 0
     steps: int = 0
+    pieces: int = 0
+    rounds: int = 0
 
     def add(self, sites: list[DispatchSite], raw: Raw, columns: int, objective: Objective) -> None:
         """Add a solved group."""
@@ -298,6 +300,8 @@ class _Assembled:
         self.sizes |= raw.sizes
         self.value, self.bound = self.value + raw.value, self.bound + raw.bound
         self.size, self.steps = self.size + columns, self.steps + raw.iterations
+        if raw.rounds:
+            self.pieces, self.rounds = self.pieces + raw.pieces, max(self.rounds, raw.rounds)
 
     def dispatch(self, names: tuple[str, ...], objective: Objective, began: float) -> Dispatch:
         """Return the plan, sites in the order given."""
@@ -306,9 +310,12 @@ class _Assembled:
         invested = sum(o.cost_per_unit * self.sizes.get(o.name, 0.0) for o in self.setting.options)
         reached = float(getattr(totals, objective)) + (invested if objective == "cost" else 0.0)
         method = f"HiGHS {VERSION}, linear programme of {self.size} columns, {self.steps} iterations"
+        if self.rounds:
+            method += f", in {self.pieces} pieces (Dantzig-Wolfe, {self.rounds} rounds)"
+        gap = _gap(reached, self.bound)
+        status: Literal["optimal", "within gap"] = "within gap" if self.rounds and gap > GAP else "optimal"
         report = SolverReport(
-            "optimal", method, time.perf_counter() - began, gap=_gap(reached, self.bound),
-            evaluated=self.steps,
+            status, method, time.perf_counter() - began, gap=gap, evaluated=self.steps,
         )  # fmt: skip
         return Dispatch(sites, totals, report, self.work, self.sizes, invested)
 

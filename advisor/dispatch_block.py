@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from advisor.dispatch_decompose import FROM_COLUMNS, Problem, solve_in_pieces
 from advisor.dispatch_lp import TIE_BREAK, SitePart, Sum, signature
 from advisor.dispatch_lp_work import WorkPart
 from advisor.dispatch_options import Option
@@ -26,6 +27,8 @@ class Raw:
     iterations: int
     work: dict[str, dict[str, FloatArray]] = field(default_factory=dict)
     sizes: dict[str, float] = field(default_factory=dict)
+    pieces: int = 1
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -253,6 +256,12 @@ class Block:
         sizes = [self._size[o.name] for o in self.options if o.whole]
         return np.concatenate([np.array(sizes, dtype=np.int64), *(w.whole for w in self._work)])
 
+    @property
+    def _overall(self) -> IntArray:
+        """Rows over many sites at once: targets and the bounded objective."""
+        limited = [] if self._limited_row is None else [self._limited_row]
+        return np.array([*self._target_row, *limited], dtype=np.int64)
+
     # -- solving ---------------------------------------------------------------------------------
     def solve(
         self, sites: Sequence[DispatchSite], objective: Objective, at_most: float | None = None
@@ -265,10 +274,14 @@ class Block:
             ``E-DISPATCH-SOLVER``: HiGHS ended in another way than optimal or infeasible;
             ``E-DISPATCH-PRICE``, ``E-DISPATCH-CARBON``, ``E-DISPATCH-WATER``: the objective is not known.
         """
-        bounds = self._bounds(sites, objective, at_most)
-        place = ", ".join(s.site_id for s in sites)
-        costs = self._costs(objective)
-        found = self._lp.solve(costs, bounds, self._tie_break(), self._whole, place, scale=self._scale(costs))
+        bounds, costs = self._bounds(sites, objective, at_most), self._costs(objective)
+        tie_break, scale = self._tie_break(), self._scale(costs)
+        place, whole, found = ", ".join(s.site_id for s in sites), self._whole, None
+        if len(self._overall) and self._lp.shape[1] >= FROM_COLUMNS and not len(whole):
+            problem = Problem(self._lp.matrix, costs, tie_break, bounds, self._overall, place, scale or 1.0)
+            found = solve_in_pieces(problem)
+        if found is None:
+            found = self._lp.solve(costs, bounds, tie_break, whole, place, scale=scale)
         return None if found is None else self._read(found, self._constant(objective))
 
     def least(self, sites: Sequence[DispatchSite], k: int, at_most: float | None) -> Raw | None:
@@ -321,7 +334,7 @@ class Block:
         sizes = {name: float(found.x[column]) for name, column in self._size.items()}
         columns = tuple(p.read(found.x) for p in self._parts)
         value, bound = found.value + constant, found.bound + constant
-        return Raw(columns, value, bound, found.iterations, work, sizes)
+        return Raw(columns, value, bound, found.iterations, work, sizes, found.pieces, found.rounds)
 
 
 def _names(target: Target) -> frozenset[str] | None:

@@ -59,6 +59,17 @@ class Solved:
     value: float
     bound: float
     iterations: int
+    pieces: int = 1
+    rounds: int = 0
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """An optimum as the simplex method ends: columns, dual values of rows."""
+
+    x: FloatArray
+    duals: FloatArray
+    iterations: int
 
 
 @dataclass
@@ -72,6 +83,11 @@ class Lp:
     _highs: Any = None  # highspy has no types
     _whole: bool = False
     _warm: bool = False
+
+    @classmethod
+    def of(cls, matrix: sparse.csc_matrix) -> Lp:
+        """Return a programme with this matrix."""
+        return cls(matrix.shape[1], matrix.shape[0], _matrix=matrix)
 
     def columns(self, count: int) -> int:
         """Take new columns and return the first."""
@@ -158,6 +174,29 @@ class Lp:
             bound = max(dual_bound(self.matrix, costs, y, bounds) for y in (duals, np.zeros_like(duals)))
         return Solved(x, float(costs @ x), bound, max(int(highs.getInfo().simplex_iteration_count), 0))
 
+    def optimum(self, costs: FloatArray, bounds: Bounds, place: str) -> Vertex | None:
+        """Minimise, warm where it was solved before, and tell the rows' dual values; None: infeasible.
+
+        Parameters
+        ----------
+        costs : numpy.ndarray, shape (columns,)
+        bounds : Bounds
+        place : str
+            Named in errors.
+
+        Raises
+        ------
+        features.errors.PlanError
+            ``E-DISPATCH-SOLVER``.
+        """
+        highs = self._pass(costs, bounds, np.zeros(0, dtype=np.int64))
+        if not self._run(place):
+            return None
+        solution = highs.getSolution()
+        x = np.clip(np.asarray(solution.col_value), bounds.lower, bounds.upper)
+        iterations = max(int(highs.getInfo().simplex_iteration_count), 0)
+        return Vertex(x, np.asarray(solution.row_dual), iterations)
+
     def relaxed(
         self, bounds: Bounds, rows: FloatArray, lower: FloatArray, upper: FloatArray
     ) -> FloatArray | None:
@@ -229,7 +268,7 @@ class Lp:
             self._highs.changeColsCost(columns, every[:columns], costs)
             self._highs.changeColsBounds(columns, every[:columns], bounds.lower, bounds.upper)
             self._highs.changeRowsBounds(rows, every[:rows], bounds.row_lower, bounds.row_upper)
-        # these programmes are sparse chains: presolving them takes longer than it saves (a site-year: a quarter)
+        # these programmes are sparse chains: presolve takes longer than it saves (of a site-year a quarter)
         self._highs.setOptionValue("presolve", "choose" if len(whole) else "off")
         if len(whole) or self._whole:
             kinds = np.full(columns, int(highspy.HighsVarType.kContinuous), dtype=np.uint8)

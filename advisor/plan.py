@@ -186,7 +186,7 @@ class Problem:
 class SolverReport:
     """How the plan was found: status, optimality gap [1], seconds, seed, method."""
 
-    status: Literal["optimal", "feasible", "hold", "infeasible"]
+    status: Literal["optimal", "within gap", "feasible", "hold", "infeasible"]
     method: str
     seconds: float
     seed: int = 0

@@ -10,9 +10,9 @@ the machine at hand, one thread.
 from __future__ import annotations
 
 import argparse
+import itertools
 import platform
 import sys
-import itertools
 import time
 from dataclasses import replace
 from pathlib import Path
