@@ -93,6 +93,17 @@ def test_a_class_of_work_moves_in_time_and_space(copy: Path) -> None:
     assert (whole["current"].to_numpy() >= table.query("site_id == 'dc-a'")["current"].to_numpy()).all()
 
 
+def test_work_may_be_told_by_classes_alone(copy: Path) -> None:
+    for name in ("a.toml", "b.toml"):
+        text = (copy / name).read_text(encoding="utf-8")
+        (copy / name).write_text(text.replace("flexible_share = 0.2", "flexible_share = 0.0"))
+    done = planned(copy, JOBS)
+    sites = told(done, "sites")
+    gone = sites["dc-a"]["received_from_others_kwh"]
+    assert gone == pytest.approx(-sites["dc-b"]["received_from_others_kwh"])
+    assert -gone == pytest.approx(told(done, "work")["nightly jobs"]["done_kwh"]["dc-b"])
+
+
 def test_options_are_sized_and_their_cost_is_told(copy: Path) -> None:
     export = copy / "a" / "telemetry.csv"
     with_meter = pd.read_csv(export)
