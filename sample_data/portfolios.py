@@ -184,7 +184,7 @@ profile = "wind_modelled.csv"
 source = "assumption of the sample"
 
 [[option]]
-name = "evaporative pre-cooling"
+name = "dry free-cooling coil"
 kind = "retrofit"
 site = "sample-dc-cold"
 cooling_saved_share = 0.25
@@ -217,7 +217,7 @@ region = "Inner Mongolia"
 time_zone = "+08:00"
 currency = "CNY"
 hub_node = true
-new_build = false
+new_build = true                       # a rule on its green share applies
 standard_racks = 500
 
 [tariff]                               # times of use, and a charge for the highest purchase of the month

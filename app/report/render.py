@@ -11,23 +11,28 @@ from app.report.charts import Chart
 from app.report.page import Page
 
 
-def render(page: Page) -> str:
-    """Return the page as HTML; everything but our own drawings is escaped."""
-    environment = Environment(
+def environment() -> Environment:
+    """Return the templates of this package; what they are given is escaped."""
+    return Environment(
         loader=PackageLoader("app.report", package_path=""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML; everything but our own drawings is escaped."""
     drawn = replace(
         page,
-        plan_charts=tuple(_drawn(c) for c in page.plan_charts),
-        fit_charts=tuple(_drawn(c) for c in page.fit_charts),
+        plan_charts=tuple(shown(c) for c in page.plan_charts),
+        fit_charts=tuple(shown(c) for c in page.fit_charts),
     )
-    return environment.get_template("report.html.jinja").render(page=drawn)
+    return environment().get_template("report.html.jinja").render(page=drawn)
 
 
-def _drawn(chart: Chart) -> Chart:
+def shown(chart: Chart) -> Chart:
+    """Return the chart with drawings that a template does not escape."""
     # matplotlib escapes the text that it draws; the rest of the SVG is its own
     return replace(chart, wide=Markup(chart.wide), narrow=Markup(chart.narrow))  # noqa: S704

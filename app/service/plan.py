@@ -1,4 +1,4 @@
-"""Plan: a folder with portfolio.toml in; plan, summary and front out."""
+"""Plan: a folder with portfolio.toml in; plan, summary, front and a page out."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from advisor.portfolio_green import PortfolioGreen, green_of
 from advisor.portfolio_plan import Choices, PortfolioPlan, horizon_of, plan_portfolio
 from advisor.portfolio_supply import Horizon
 from advisor.site import Site, read_site
+from app.report.plan_content import PlanSource, build_plan_page
+from app.report.plan_page import render_plan
 from app.service.plan_files import read_grid, read_table
 from app.service.plan_servers import SiteServers, plan_servers
 from app.service.plan_summary import FailedMember, summary
 from app.service.reading import Exports, in_zone, read
-from app.writing import make_folder, write_csv, write_json, write_parquet
+from app.writing import make_folder, write_csv, write_json, write_parquet, write_text
 from features.errors import AdvisorError, InsufficientDataError, SiteFileError
 from features.issues import DataIssue, worst_first
 from features.message import say
@@ -59,7 +61,9 @@ class PlanOutcome:
         }
 
 
-def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress | None = None) -> PlanOutcome:
+def plan_folder(
+    folder: Path, *, out: Path, points: int = 9, page: bool = False, progress: Progress | None = None
+) -> PlanOutcome:
     """Plan the portfolio of a folder and write ``plan.csv``, ``summary.json`` and ``pareto.csv``.
 
     Parameters
@@ -70,6 +74,8 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
         Folder of the results.
     points : int
         Points of the front; 0: no front.
+    page : bool
+        Whether to write ``plan.html`` too.
     progress : callable or None
 
     Raises
@@ -99,7 +105,7 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
     found = worst_first(issues)
     findings = worst_first(issue for s in used for issue in s.telemetry.issues)
     make_folder(out)
-    written = (
+    written: tuple[Path, ...] = (
         write_csv(out / "plan.csv", plan.table),
         write_csv(out / "pareto.csv", plan.front.table),
         write_parquet(
@@ -109,6 +115,10 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
             out / "summary.json", summary(plan, green, used, tuple(failed), (*found, *findings), servers)
         ),
     )
+    if page:
+        tell("page", 0.97)
+        made = build_plan_page(PlanSource(plan, green, used, tuple(failed), found, tuple(servers)))
+        written = (write_text(out / "plan.html", render_plan(made)), *written)
     tell("done", 1.0)
     return PlanOutcome(plan, green, used, tuple(failed), found, findings, written, tuple(servers))
 
