@@ -33,6 +33,8 @@ _VARIABLES = {
 }
 WIDE, NARROW = (14.4, 3.7), (4.6, 3.3)
 """Figure sizes [inch]: the page shows one of the two, so that text stays readable on a phone."""
+LONG_LABEL = 24
+"""Two longer labels do not stand beside each other in the narrow figure."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ def _svg(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str, *
         if dates:
             _date_axis(axes, 8 if size is WIDE else 5)
         handles = axes.get_legend_handles_labels()[0]
-        columns = len(handles) if size is WIDE else 1 + (len(handles) > 1)
+        longest = max((len(str(h.get_label())) for h in handles), default=0)
+        columns = len(handles) if size is WIDE else 1 + (len(handles) > 1 and longest <= LONG_LABEL)
         figure.legend(loc="outside upper left", ncols=columns, frameon=False, handlelength=2.2)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))

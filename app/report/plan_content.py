@@ -16,20 +16,21 @@ from app import wording
 from app.report.content import SEVERITY
 from app.report.green import RuleRow, green_block, green_section, rule_row
 from app.report.page import FindingLine, Tile
-from app.report.plan_drawings import front_chart, local_window, week_charts
+from app.report.plan_drawings import front_chart, week_charts
 from app.report.plan_page import BasisLine, Facts, PlanPage, SiteLine
 from app.report.plan_points import measure, option_line, option_note, points, target_line
-from app.report.plan_words import amount, change_of, places_of, plan_words
+from app.report.plan_words import amount, change_of, local_window, places_of, plan_words
 from app.service.plan_servers import SiteServers
 from app.service.plan_summary import FailedMember, purchases, received_kwh
 from features.issues import DataIssue
 from models.store import package_versions
 
 MOST_SITES, MOST_FINDINGS = 12, 12
+NOTHING = ("none", "no meter")
 WATER = 1e-3
 """A smaller change of water is not told [1]."""
 SURE = 1e-3
-"""A narrower interval than this share of its point is told as a figure [1]."""
+"""A narrower interval than this share of its point is told as a figure, a smaller change as none [1]."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ def build_plan_page(source: PlanSource) -> PlanPage:
     sites = _site_lines(plan)
     return PlanPage(
         title=portfolio.name or portfolio.id,
-        about=f"{wording.count(len(places_of(plan)), 'site')} · {wording.moment(start)} to "
-        f"{wording.moment(end)} ({zone})",
+        about=f"{_counted(plan)} · {wording.moment(start)} to {wording.moment(end)} ({zone})",
         headline=_headline(plan),
         tone="good" if _gain(plan) else "",
         basis=f"Least {measure(portfolio.objective)[0]} for the same work, against today: nothing is moved, "
@@ -98,6 +98,12 @@ def _gain(plan: PortfolioPlan) -> bool:
     return saved is not None and saved.lower > 0
 
 
+def _counted(plan: PortfolioPlan) -> str:
+    places = len(places_of(plan))
+    meters = f", {len(plan.sites):,} meters" if len(plan.sites) > places else ""
+    return wording.count(places, "site") + meters
+
+
 def _headline(plan: PortfolioPlan) -> str:
     saved, cost = plan.saving.non_green_kwh, plan.saving.cost
     parts = []
@@ -106,7 +112,8 @@ def _headline(plan: PortfolioPlan) -> str:
         of = f", {wording.percent(share)}" if share is not None else ""
         parts.append(f"{_difference(saved, 'kWh')} non-green energy{of}")
     if cost is not None:
-        parts.append(f"{_difference(cost, plan.portfolio.currency)} cost")
+        same = abs(cost.point) <= SURE * abs(plan.baseline.cost or 0.0)
+        parts.append("the same cost" if same else f"{_difference(cost, plan.portfolio.currency)} cost")
     if plan.planned.green_share is not None:
         parts.append(
             f"carbon-free energy {wording.percent(plan.baseline.green_share)} → "
@@ -137,7 +144,7 @@ def _tile(name: str, old: float | None, new: float | None, saved: Interval | Non
         return Tile(name, wording.DASH, "", "modelled", "not known at every site")
     value, _, shown = amount(new, unit).partition(" ")
     note = f"today {amount(old, unit)}"
-    if saved is not None:
+    if saved is not None and abs(saved.point) > SURE * abs(old):
         note += f"; {_difference(saved, unit)}"
     return Tile(name, value, shown, "modelled", note)
 
@@ -171,8 +178,8 @@ def _site_line(place: str, parts: list[SitePlan], plan: PortfolioPlan) -> SiteLi
         else wording.DASH
     )
     return SiteLine(
-        name=place,
-        note=(site.name or "") + (f", {len(parts)} stations" if len(parts) > 1 else ""),
+        name=place if len(parts) == 1 else f"{place} ({len(parts)} stations)",
+        note=site.name,
         non_green=change_of(old.non_green_kwh, new.non_green_kwh, "kWh"),
         share=f"{wording.percent(old.cfe)} → {wording.percent(new.cfe)}",
         cost=cost,
@@ -211,6 +218,8 @@ def _rests_on(plan: PortfolioPlan) -> tuple[BasisLine, ...]:
     found: dict[tuple[str, str], list[str]] = {}
     for place, parts in places_of(plan).items():
         for quantity, text in parts[0].case.labels.items():
+            if text in NOTHING:
+                continue
             found.setdefault((quantity, text), []).append(place)
     places = len(places_of(plan))
     lines = [
@@ -226,7 +235,7 @@ def _in_files(text: str) -> str:
 
 def kind_of(text: str) -> str:
     """Return the label of a source: measured, published, modelled or assumed; "": there is none."""
-    if text.startswith(("not declared", "none", "no meter", "incomplete")):
+    if text.startswith(("not declared", "incomplete", "the load is the work")):
         return ""
     for kind in ("measured", "modelled"):
         if text.startswith(kind):

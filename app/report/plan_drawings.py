@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
 from advisor.portfolio_plan import PortfolioPlan, SitePlan
@@ -12,6 +11,8 @@ from app.report.charts import GREEN, INK, MEASURED, SECOND, SERIES, Chart, drawn
 from features.frame import FloatArray
 
 WEEK_DAYS = 7
+HIGHER = 1.05
+"""From here on a higher purchase than today's is one that a connection might not carry [1]."""
 
 
 def effort(plan: PortfolioPlan) -> FloatArray:
@@ -128,10 +129,17 @@ def week_charts(plan: PortfolioPlan) -> tuple[Chart, ...]:
         drawn_chart(
             f"{name}: purchase and battery",
             f"Highest purchase shown: {wording.quantity(float(before), 'kW')} today, "
-            f"{wording.quantity(float(after), 'kW')} planned. Local time; every step is in plan.csv.",
+            f"{wording.quantity(float(after), 'kW')} planned{_unlimited(site, before, after)}. Local time; "
+            "every step is in plan.csv.",
             purchase,
         ),
     )
+
+
+def _unlimited(site: SitePlan, before: float, after: float) -> str:
+    if after <= HIGHER * before or site.case.site.connection is not None:
+        return ""
+    return "; nothing limits it: declare [connection] grid_max_kw in site.toml"
 
 
 def _dashed(axes: Axes, times: np.ndarray, values: FloatArray, label: str) -> None:
@@ -154,10 +162,3 @@ def _usual_week(site: SitePlan, plan: PortfolioPlan) -> slice:
     )
     usual = int(np.argsort(change, kind="stable")[weeks // 2])
     return slice(usual * steps, (usual + 1) * steps)
-
-
-def local_window(plan: PortfolioPlan) -> tuple[pd.Timestamp, pd.Timestamp, str]:
-    """Return start and end in local time, and the zone's name."""
-    zone = plan.horizon.zone or plan.sites[0].case.zone
-    start, end = (moment.tz_convert(zone.tzinfo()).tz_localize(None) for moment in plan.horizon.window)
-    return start, end, zone.name

@@ -84,7 +84,7 @@ def target_line(target: Target, plan: PortfolioPlan) -> TargetLine:
         _told(reached, unit),
         _told(today, unit),
         MET if kept else MISSED,
-        target.source.replace("_", " "),
+        target.source,
     )
 
 
@@ -127,7 +127,7 @@ def points(plan: PortfolioPlan) -> Iterator[PointBlock]:
             number=str(number),
             mark=_mark(spent, float(row["non_green_kwh"]), plan),
             cost=amount(spent, money if plan.front.second == "cost" else "kWh"),
-            non_green=amount(row["non_green_kwh"], "kWh"),
+            non_green=amount(row["non_green_kwh"], "kWh", 4),
             share=wording.percent(row["cfe"]),
             figures=_figures(row, plan),
             words=plan_words(commands[number], plan) if number in commands else (),
@@ -161,6 +161,8 @@ def _figures(row: dict[Any, Any], plan: PortfolioPlan) -> Facts:
         title, unit = measure(name)
         value = row[name]
         if before is None or value is None or pd.isna(value):
+            continue
+        if name == "water_m3" and abs(value - before) <= SAME * before:
             continue
         lines.append((title, _versus(before, float(value), unit or money)))
     built = [

@@ -14,7 +14,7 @@ from features.frame import FloatArray
 
 MOST_SHARE = 0.6
 """Hours are named that hold this share of what happens [1]."""
-LONGEST = 14
+LONGEST = 10
 """A longer stretch of hours is no longer a time of the day [h]."""
 LEAST = 0.002
 """What is below this share of the work or of the purchase is not worth a sentence [1]."""
@@ -104,10 +104,13 @@ def _profile(rows: pd.DataFrame, column: str = "change", sign: int = 1) -> Float
 
 
 def _when(rows: pd.DataFrame) -> str:
+    """Return from which hours to which the change goes."""
     gone, come = busiest(_profile(rows, sign=-1)), busiest(_profile(rows))
     if gone == come:
         return ""
-    return f"; mostly from {gone or 'all over the day'} to {come or 'all over the day'}"
+    if gone and come:
+        return f"; mostly from {gone} to {come}"
+    return f"; mostly out of {gone}" if gone else f"; mostly into {come}"
 
 
 def _classes(table: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
@@ -135,10 +138,9 @@ def _flexible(table: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
         gone = float((-rows["change"]).clip(lower=0.0).sum())
         if max(come, gone) <= LEAST * total:
             continue
-        yield (
-            f"Flexible work of {names[str(place)]}: {_kwh(gone)} leaves its hour, {_kwh(come)} arrives"
-            f"{_when(rows)}."
-        )
+        arrives = f"{_kwh(come)} arrives" if come > LEAST * total else "nothing arrives"
+        leaves = f"{_kwh(gone)} leaves its hour" if gone > LEAST * total else "nothing leaves its hour"
+        yield f"Flexible work of {names[str(place)]}: {leaves}, {arrives}{_when(rows)}."
 
 
 def _batteries(table: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
@@ -168,16 +170,25 @@ def _by_place(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             yield str(place), part
 
 
+def local_window(plan: PortfolioPlan) -> tuple[pd.Timestamp, pd.Timestamp, str]:
+    """Return start and end in local time, and the zone's name."""
+    zone = plan.horizon.zone or plan.sites[0].case.zone
+    start, end = (moment.tz_convert(zone.tzinfo()).tz_localize(None) for moment in plan.horizon.window)
+    return start, end, zone.name
+
+
 def _kwh(value: float) -> str:
     return amount(value, "kWh")
 
 
-def amount(value: float | None, unit: str) -> str:
+def amount(value: float | None, unit: str, significant: int = 3) -> str:
     """Return a figure in the unit that reads best: kWh or MWh, kg or t."""
     if value is None or not np.isfinite(value):
         return wording.DASH
     span, name = wording.readable(Interval(value, value, value), unit)
-    return wording.quantity(None if span is None else span.point, name)
+    point = value if span is None else span.point
+    places = wording.decimals(point, significant=significant)
+    return f"{wording.number(point, places)} {wording.unit(name)}".rstrip()
 
 
 def change_of(old: float | None, new: float | None, unit: str) -> str:

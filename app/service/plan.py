@@ -192,9 +192,7 @@ def _source(folder: Path, member: Member) -> Source:
     if site.time_zone is not None:
         telemetry = in_zone(telemetry, site.time_zone)
     grid = None if member.grid is None else read_grid(folder / member.grid, telemetry.zone)
-    return Source(
-        member, site, telemetry, grid, str(folder / member.site), _profiles(folder, site, telemetry.zone)
-    )
+    return Source(member, site, telemetry, grid, member.site, _profiles(folder, site, telemetry.zone))
 
 
 def _profiles(folder: Path, site: Site, zone: TimeZone) -> dict[str, pd.DataFrame]:
