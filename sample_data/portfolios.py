@@ -244,7 +244,7 @@ to_hour = 14
 energy_per_kwh = 0.20
 
 [connection]
-grid_max_kw = 1500
+grid_max_kw = 1800
 source = "assumption of the sample"
 
 [[demand_response]]                    # the grid wants less on Wednesday evening

@@ -144,12 +144,12 @@ def _svg(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str, *
         figure = Figure(figsize=size, layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
         draw(axes)
-        axes.margins(x=0.01)
         axes.grid(axis="y", color=DIVIDER, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(length=0)
         if dates:
+            axes.margins(x=0.01)
             _date_axis(axes, 8 if size is WIDE else 5)
         handles = axes.get_legend_handles_labels()[0]
         longest = max((len(str(h.get_label())) for h in handles), default=0)

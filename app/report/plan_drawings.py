@@ -53,7 +53,7 @@ def front_chart(plan: PortfolioPlan) -> tuple[Chart, ...]:
                 )  # fmt: skip
         axes.set_xlabel(f"{'cost' if in_money else 'work moved and stored'} [{across_name}]")
         axes.set_ylabel(f"non-green energy [{up_name}]")
-        axes.margins(x=0.05, y=0.14)
+        axes.margins(x=0.06, y=0.14)
 
     what = "a higher cost" if in_money else "more moving and storing"
     summary = (

@@ -192,11 +192,11 @@ def amount(value: float | None, unit: str, significant: int = 3) -> str:
 
 
 def change_of(old: float | None, new: float | None, unit: str) -> str:
-    """Return ``old → new unit``, both in the unit that reads best for the larger one."""
+    """Return ``old → new unit``, both in the unit that reads best for the larger one; once where equal."""
     if old is None or new is None:
         return wording.DASH
     span, name = wording.readable(Interval(min(old, new), new, max(old, new)), unit)
     if span is None:
         return wording.DASH
-    before = span.lower if old <= new else span.upper
-    return f"{wording.number(before)} → {wording.number(span.point)} {wording.unit(name)}".rstrip()
+    before, after = wording.number(span.lower if old <= new else span.upper), wording.number(span.point)
+    return f"{after if before == after else f'{before} → {after}'} {wording.unit(name)}".rstrip()

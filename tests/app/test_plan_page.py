@@ -232,6 +232,7 @@ def test_the_busiest_hours_by_hand() -> None:
 def test_both_sides_of_an_arrow_have_one_unit() -> None:
     assert change_of(133_000.0, 77_500.0, "kWh") == "133 → 77.5 MWh"
     assert change_of(77_500.0, 133_000.0, "kWh") == "77.5 → 133 MWh"
+    assert change_of(6330.0, 6331.0, "kWh") == "6,330 kWh"
     assert change_of(None, 1.0, "kWh") == "—"
 
 
