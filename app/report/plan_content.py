@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -226,7 +226,23 @@ def _rests_on(plan: PortfolioPlan) -> tuple[BasisLine, ...]:
         BasisLine(q, kind_of(t), _in_files(t), "all sites" if len(at) == places else ", ".join(at))
         for (q, t), at in found.items()
     ]
+    lines += [BasisLine(q, kind_of(source), source, at) for q, source, at in _declared(plan)]
     return tuple(sorted(lines, key=lambda line: line.quantity))
+
+
+def _declared(plan: PortfolioPlan) -> Iterator[tuple[str, str, str]]:
+    """Yield what the files declare, the source that they name, and where it holds."""
+    portfolio, movement = plan.portfolio, plan.portfolio.movement
+    yield from ((f"work: {w.name}", w.source, w.site) for w in portfolio.work)
+    yield from ((f"option: {o.name}", o.source, o.site) for o in portfolio.option)
+    if movement is not None:
+        sources = dict.fromkeys([movement.source, *(link.source for link in movement.link)])
+        yield "moving work", "; ".join(sources), "between sites"
+    for place, parts in places_of(plan).items():
+        site = parts[0].case.site
+        if site.connection is not None:
+            yield "connection", site.connection.source, place
+        yield from (("demand response", event.source, place) for event in site.demand_response)
 
 
 def _in_files(text: str) -> str:

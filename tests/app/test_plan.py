@@ -260,7 +260,10 @@ def test_work_above_the_declared_capacity_is_told_and_stays(copy: Path, tmp_path
 def test_without_prices_the_front_is_that_of_effort(copy: Path, tmp_path: Path) -> None:
     tariff = '[tariff]\nenergy_per_kwh = 0.6\nsource = "test"\n'
     change(copy / "b.toml", tariff, "")
-    done = plan_folder(copy, out=tmp_path / "out", points=4).plan
+    done = plan_folder(copy, out=tmp_path / "out", points=4, page=True).plan
+    page = (tmp_path / "out" / "plan.html").read_text(encoding="utf-8")
+    assert "not known at every site" in page
+    assert "work moved and stored [" in page
     assert done.front.between == ("effort_kwh", "non_green_kwh")
     assert done.planned.cost is None
     assert done.saving.cost is None

@@ -150,6 +150,7 @@ def test_sites_add_up_and_stations_stand_together(made: Made) -> None:
 
 def test_what_each_figure_rests_on_has_a_label(made: Made) -> None:
     rows = made.page.rests_on
+    assert {r.quantity for r in rows} >= {"work: nightly jobs", "option: panels", "moving work"}
     kinds = {(r.quantity, r.kind) for r in rows}
     assert {
         ("load", "measured"),
