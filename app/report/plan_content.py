@@ -19,7 +19,7 @@ from app.report.page import FindingLine, Tile
 from app.report.plan_drawings import front_chart, week_charts
 from app.report.plan_page import BasisLine, Facts, PlanPage, SiteLine
 from app.report.plan_points import measure, option_line, option_note, points, target_line
-from app.report.plan_words import amount, change_of, local_window, places_of, plan_words
+from app.report.plan_words import amount, change_of, local_window, places_of, plan_words, share_change
 from app.service.plan_servers import SiteServers
 from app.service.plan_summary import FailedMember, purchases, received_kwh
 from features.issues import DataIssue
@@ -108,18 +108,20 @@ def _headline(plan: PortfolioPlan) -> str:
     saved, cost = plan.saving.non_green_kwh, plan.saving.cost
     parts = []
     if saved is not None:
-        share = abs(saved.point) / plan.baseline.non_green_kwh if plan.baseline.non_green_kwh else None
-        of = f", {wording.percent(share)}" if share is not None else ""
-        parts.append(f"{_difference(saved, 'kWh')} non-green energy{of}")
+        share = abs(saved.point) / (plan.baseline.non_green_kwh or 1.0)
+        told = f"{_difference(saved, 'kWh')} non-green energy, {wording.percent(share)}"
+        parts.append(told if share > SURE else "the same non-green energy")
     if cost is not None:
-        same = abs(cost.point) <= SURE * abs(plan.baseline.cost or 0.0)
-        parts.append("the same cost" if same else f"{_difference(cost, plan.portfolio.currency)} cost")
+        share = abs(cost.point) / (abs(plan.baseline.cost or 0.0) or 1.0)
+        told = f"{_difference(cost, plan.portfolio.currency)} cost"
+        parts.append(told if share > SURE else "the same cost")
     if plan.planned.green_share is not None:
         parts.append(
-            f"carbon-free energy {wording.percent(plan.baseline.green_share)} → "
-            f"{wording.percent(plan.planned.green_share)}, hour by hour"
+            f"carbon-free energy {share_change(plan.baseline.green_share, plan.planned.green_share)}, "
+            "hour by hour"
         )
-    return "; ".join(parts) + "."
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _tiles(plan: PortfolioPlan) -> tuple[Tile, ...]:
@@ -181,7 +183,7 @@ def _site_line(place: str, parts: list[SitePlan], plan: PortfolioPlan) -> SiteLi
         name=place if len(parts) == 1 else f"{place} ({len(parts)} stations)",
         note=site.name,
         non_green=change_of(old.non_green_kwh, new.non_green_kwh, "kWh"),
-        share=f"{wording.percent(old.cfe)} → {wording.percent(new.cfe)}",
+        share=share_change(old.cfe, new.cfe),
         cost=cost,
         bought=change_of(old.grid_kwh, new.grid_kwh, "kWh"),
         moved=amount(new.moved_kwh, "kWh") if new.moved_kwh > 0 else wording.DASH,

@@ -14,7 +14,7 @@ from app import wording
 from app.report.page import State
 from app.report.plan_drawings import effort
 from app.report.plan_page import Facts, OptionLine, PointBlock, TargetLine
-from app.report.plan_words import amount, change_of, place_of, plan_words
+from app.report.plan_words import amount, change_of, place_of, plan_words, share_change
 
 SAME = 0.005
 """A point within this share of another figure is called the same [1]."""
@@ -94,7 +94,7 @@ def _told(value: float | None, unit: str) -> str:
 
 def _versus(before: float, value: float, unit: str) -> str:
     if unit == "1":
-        return f"{wording.percent(before)} → {wording.percent(value)}"
+        return share_change(before, value)
     return change_of(before, value, unit)
 
 

@@ -198,5 +198,14 @@ def change_of(old: float | None, new: float | None, unit: str) -> str:
     span, name = wording.readable(Interval(min(old, new), new, max(old, new)), unit)
     if span is None:
         return wording.DASH
-    before, after = wording.number(span.lower if old <= new else span.upper), wording.number(span.point)
-    return f"{after if before == after else f'{before} → {after}'} {wording.unit(name)}".rstrip()
+    before = wording.number(span.lower if old <= new else span.upper)
+    return f"{_arrow(before, wording.number(span.point))} {wording.unit(name)}".rstrip()
+
+
+def share_change(old: float | None, new: float | None) -> str:
+    """Return two shares in %, as ``old → new``; once where equal."""
+    return _arrow(wording.percent(old), wording.percent(new))
+
+
+def _arrow(before: str, after: str) -> str:
+    return after if before == after else f"{before} → {after}"
