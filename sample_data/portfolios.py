@@ -70,6 +70,7 @@ source = "assumption of the sample"
 exports = ["../base_stations"]
 site = "../base_stations/site.toml"
 grid = "data_centre_grid_modelled.csv"
+grid_label = "modelled"
 meters = "together"
 
 [[work]]                               # in one piece, but not at once
@@ -119,6 +120,7 @@ _MEMBER = """
 exports = ["../{folder}/telemetry.csv"]
 site = "../{folder}/site.toml"
 grid = "{folder}_grid_modelled.csv"
+grid_label = "modelled"
 """
 
 CENTRE = """\
@@ -135,6 +137,7 @@ objective = "cost"
 exports = ["../data_centre_cold/telemetry.csv"]
 site = "site.toml"
 grid = "grid_modelled.csv"
+grid_label = "modelled"
 
 [[work]]
 name = "nightly builds"
@@ -311,11 +314,13 @@ start_share = 0.5
 exports = ["../data_centre/telemetry.csv"]
 site = "../data_centre/site.toml"
 grid = "../portfolio/data_centre_grid_modelled.csv"
+grid_label = "modelled"
 
 [[site]]
 exports = ["energy.csv"]
 site = "site.toml"
 grid = "../portfolio/data_centre_grid_modelled.csv"
+grid_label = "modelled"
 meters = "each"
 """
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from advisor.green.weights import read_weights
 from advisor.portfolio import Member, Portfolio, read_portfolio
 from advisor.portfolio_case import SiteCase, Source, cases_of
-from advisor.portfolio_choices import classes_of, options_of, targets_of, with_batteries
+from advisor.portfolio_choices import classes_of, options_of, targets_of, with_batteries, with_grid_label
 from advisor.portfolio_green import PortfolioGreen, green_of
 from advisor.portfolio_plan import Choices, PortfolioPlan, horizon_of, plan_portfolio
 from advisor.portfolio_supply import Horizon
@@ -131,7 +131,9 @@ def _cases(
         horizon = horizon_of(portfolio, sources)
         for source in sources:
             _try(
-                lambda s=source: cases.extend(cases_of(s, horizon, portfolio, issues)),  # type: ignore[misc]
+                lambda s=source: cases.extend(  # type: ignore[misc]
+                    with_grid_label(cases_of(s, horizon, portfolio, issues), s.member)
+                ),
                 source.place,
                 failed,
             )
