@@ -83,8 +83,8 @@ def _target_words(target: Target, raw: Raw, sites: Sequence[DispatchSite], setti
     load, short = _short(target, counted, plans, raw, setting)
     total = float(short.sum())
     return say(
-        "{name} of {bound:.1%} cannot be met: at best {best:.1%}, {short:,.4g} kWh short, {when}",
-        name=name, bound=target.bound, best=target.bound - total / max(load, 1e-9), short=total,
+        "{name} of {bound:.1%} cannot be met: at best {best:.1%}, {short:,.6g} kWh short, {when}",
+        name=name, bound=target.bound, best=target.bound - total / max(load, 1e-9), short=_shown(total),
         when=_when(short, setting),
     )  # fmt: skip
 
@@ -168,7 +168,7 @@ def _ways_out(
     if found is None:
         return Message.joined("; ", [lower, say("no amount of storage is enough")])
     needed = [
-        say("{energy:,.4g} kWh of storage more at {site}", energy=size, site=s.site_id)
+        say("{energy:,.6g} kWh of storage more at {site}", energy=_shown(size), site=s.site_id)
         for s in storing
         if (size := found.sizes[_storage_name(s)]) > 1e-6 * float(s.load_kw.max())
     ]
@@ -195,25 +195,25 @@ def _physical(
     broken = block.relaxed(sites, at_most)
     connections = [
         say(
-            "the connection of {site} is {short:,.4g} kWh short in {count} steps, by up to {most:,.4g} kW",
+            "the connection of {site} is {short:,.6g} kWh short in {count} steps, by up to {most:,.6g} kW",
             site=name,
-            short=setting.hours * float(kw.sum()),
+            short=_shown(setting.hours * float(kw.sum())),
             count=int((kw > 0).sum()),
-            most=float(kw.max()),
+            most=_shown(float(kw.max())),
         )
         for name, kw in broken.connection.items()
     ]
     capacities = [
         say(
-            "it_capacity_kw of {site} is too small in {count} steps, by up to {most:,.4g} kW",
+            "it_capacity_kw of {site} is too small in {count} steps, by up to {most:,.6g} kW",
             site=name,
             count=int((kw > 0).sum()),
-            most=float(kw.max()),
+            most=_shown(float(kw.max())),
         )
         for name, kw in broken.capacity.items()
     ]
     deadlines = [
-        say("{name} is up to {late:,.4g} kWh late", name=name, late=setting.hours * float(kw.max()))
+        say("{name} is up to {late:,.6g} kWh late", name=name, late=_shown(setting.hours * float(kw.max())))
         for name, kw in broken.deadline.items()
     ]
     crowded = [s for s in sites if (s.work_kw > s.it_capacity_kw).any()]
@@ -228,3 +228,8 @@ def _physical(
         ", ".join(s.site_id for s in crowded or sites),
         say("declare the true capacity, or let work move to a site with room"),
     )  # fmt: skip
+
+
+def _shown(value: float) -> float:
+    """Return a figure with four digits that mean something."""
+    return float(f"{value:.4g}")

@@ -37,6 +37,7 @@ that folder. The file is strict: an unknown key is an error. A complete example:
     exports = ["north/telemetry.csv"]      # files or folders, as `advisor check` takes them
     site = "north/site.toml"
     grid = "north/grid.csv"                # optional: the grid around the site, hour by hour
+    grid_label = "published"               # or measured, modelled, assumed: what its figures are
     mapping = "north/mapping.toml"         # optional: confirmed mapping of the exports
     kind = "data-centre"                   # optional: recognised from the columns
 
@@ -192,11 +193,15 @@ class Movement(Strict):
 
 
 class Member(Strict):
-    """One site of the portfolio: paths relative to the folder of portfolio.toml."""
+    """One site of the portfolio: paths relative to the folder of portfolio.toml.
+
+    ``grid_label``: what the figures of the grid file are.
+    """
 
     exports: Annotated[tuple[Name, ...], Field(min_length=1)]
     site: Name
     grid: Name | None = None
+    grid_label: Literal["measured", "published", "modelled", "assumed"] = "published"
     mapping: Name | None = None
     kind: Kind | None = None
     meters: Literal["together", "each"] = "together"

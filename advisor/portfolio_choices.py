@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from advisor.assets import Battery
 from advisor.dispatch_options import Option
 from advisor.dispatch_site import Target
-from advisor.portfolio import Movement, Portfolio
+from advisor.portfolio import Member, Movement, Portfolio
 from advisor.portfolio_case import SiteCase
 from advisor.portfolio_supply import PV, Horizon, no_pv_shape, profile_kw
 from advisor.portfolio_terms import Choice, Work
@@ -18,7 +19,7 @@ from advisor.solar import pv_per_kw
 from advisor.work import Place, WorkClass, running
 from features.errors import SiteFileError
 from features.frame import FloatArray
-from features.message import say
+from features.message import say, term
 
 FILE = "portfolio.toml"
 Tables = Mapping[str, pd.DataFrame]
@@ -230,6 +231,24 @@ def with_batteries(cases: Sequence[SiteCase], portfolio: Portfolio) -> dict[str,
         for site_id in lacking
         if site_id in wanted
     }  # fmt: skip
+
+
+def with_grid_label(cases: Sequence[SiteCase], member: Member) -> list[SiteCase]:
+    """Return the cases whose sources say what the figures of their grid file are, where not published."""
+    if member.grid_label == "published":
+        return list(cases)
+    return [
+        replace(
+            c,
+            labels={
+                quantity: say("{label}, {text}", label=term(member.grid_label), text=text)
+                if "hour by hour: file." in text
+                else text
+                for quantity, text in c.labels.items()
+            },
+        )
+        for c in cases
+    ]
 
 
 NEW_BATTERY = 0.95

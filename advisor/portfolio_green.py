@@ -12,7 +12,7 @@ from advisor.catalogue import load_certificate_schemes, load_share_rules
 from advisor.dispatch_site import SiteDispatch
 from advisor.green.account import GreenAccount, green_account
 from advisor.green.factors import residual_factor
-from advisor.green.flows import Basis, GreenFlows, GridMix, Part, Supply
+from advisor.green.flows import Basis, GreenFlows, GridMix, Label, Part, Supply
 from advisor.green.instruments import Certificates, Instruments, Residual
 from advisor.green.offers import CertificateOffer, Lot, Unfit, certificate_lot
 from advisor.green.rules import RuleCheck, check_rule
@@ -146,9 +146,16 @@ def _basis(plan: SitePlan) -> Mapping[Part, Basis]:
         "load": Basis("measured", labels["load"]),
         "it": Basis("measured", labels["load"]),
         "supply": Basis("measured" if own.startswith("measured") else "modelled", own),
-        "grid": Basis("published" if green.startswith("hour by hour") else "assumed", green),
-        "carbon": Basis("published", labels["carbon"]),
+        "grid": Basis(_kind(green), green),
+        "carbon": Basis(_kind(labels["carbon"], "published"), labels["carbon"]),
     }
+
+
+def _kind(text: str, otherwise: Label = "assumed") -> Label:
+    """Return what a grid file's figures are; what is no file's is ``otherwise``."""
+    told: tuple[Label, ...] = ("measured", "modelled", "assumed")
+    named = next((label for label in told if text.startswith(f"{label}, ")), None)
+    return named or ("published" if text.startswith("hour by hour") else otherwise)
 
 
 # -- rules -----------------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ def _plan(args: argparse.Namespace) -> Done:
     from app.service.plan import plan_folder
 
     with shown("plan") as progress:
-        outcome = plan_folder(args.folder, out=args.out, points=args.points, progress=progress)
+        outcome = plan_folder(args.folder, out=args.out, points=args.points, page=True, progress=progress)
     return outcome, lambda: text_plan.plan(outcome)
 
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from advisor.green.words import WORDS
 from app import wording
+from app.report.plan_points import option_line, option_note, target_line
+from app.report.plan_words import local_window, rolled_words
 from app.service.plan_summary import purchases
 from app.text import files_text, issues_line, issues_text, join, table
 
 if TYPE_CHECKING:
     from advisor.green.account import Indicator
-    from advisor.portfolio_plan import PortfolioPlan
     from app.service.plan import PlanOutcome
 
 MOST_SITES = 12
@@ -29,6 +30,7 @@ def plan(outcome: PlanOutcome) -> str:
     return join(
         _headline(outcome),
         _sites(outcome),
+        _choices(outcome),
         _front(outcome),
         _green(outcome),
         _purchases(outcome),
@@ -42,14 +44,14 @@ def plan(outcome: PlanOutcome) -> str:
 
 def _headline(outcome: PlanOutcome) -> str:
     done = outcome.plan
-    start, end = done.horizon.window
+    start, end, zone = local_window(done)
     share = f"{wording.percent(done.baseline.green_share)} → {wording.percent(done.planned.green_share)}"
     report = done.dispatch.report
     gap = "" if report.gap is None else f", within {100 * report.gap:.2g} % of the optimum"
     return "\n".join(
         [
             f"{done.portfolio.name or done.portfolio.id}: {wording.count(len(done.sites), 'site')}, "
-            f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+            f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({zone})",
             f"Non-green energy: {wording.quantity(done.baseline.non_green_kwh, 'kWh')} → "
             f"{wording.quantity(done.planned.non_green_kwh, 'kWh')}, saved "
             f"{wording.interval(done.saving.non_green_kwh, 'kWh')}; green share, hour by hour: {share}",
@@ -58,22 +60,9 @@ def _headline(outcome: PlanOutcome) -> str:
             f"cost: {wording.quantity(done.baseline.cost, done.portfolio.currency)} → "
             f"{wording.quantity(done.planned.cost, done.portfolio.currency)}",
             f"Planned {done.knowledge} (found in {report.seconds:.1f} s{gap}).",
-            *_rolled(done),
+            *rolled_words(done),
         ]
     )
-
-
-def _rolled(done: PortfolioPlan) -> list[str]:
-    """Return what a plan on forecasts stands beside."""
-    if done.rolled is None:
-        return []
-    bound, repeated = (d.totals.non_green_kwh for d in (done.rolled.perfect, done.rolled.persistence))
-    before = done.before.totals.non_green_kwh
-    return [
-        f"Yesterday's plan repeated would have saved {wording.quantity(before - repeated, 'kWh')}, perfect "
-        f"foresight at most {wording.quantity(before - bound, 'kWh')}; "
-        f"{wording.count(int(done.rolled.days['held'].sum()), 'day')} not trusted and left as it was."
-    ]
 
 
 def _sites(outcome: PlanOutcome) -> str:
@@ -96,6 +85,22 @@ def _sites(outcome: PlanOutcome) -> str:
     shown = table(head, rows, right=head[1:])
     left = len(done) - MOST_SITES
     return f"{shown}\n... and {left} more (see summary.json)" if left > 0 else shown
+
+
+def _choices(outcome: PlanOutcome) -> str:
+    """Return what is built or bought, and the targets."""
+    done = outcome.plan
+    options = [option_line(o, done) for o in done.setting.options]
+    built = [(o.name, o.site, o.size, o.most, o.cost) for o in options]
+    targets = [target_line(t, done) for t in done.setting.targets]
+    kept = [(t.name, t.bound, t.today, t.reached, f"{t.state.icon} {t.state.word}") for t in targets]
+    built_head = ("may be built or bought", "site", "in the plan", "most", "cost in the window")
+    kept_head = ("target", "bound", "today", "planned", "state")
+    return join(
+        table(built_head, built, right=built_head[2:]) if built else "",
+        option_note(done),
+        table(kept_head, kept, right=kept_head[1:4]) if kept else "",
+    )
 
 
 def _front(outcome: PlanOutcome) -> str:

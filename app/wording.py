@@ -109,7 +109,9 @@ def interval(span: Interval | None, name: str) -> str:
 
 def percent(share: float | None) -> str:
     """Return a share (0..1) in %, without digits that nobody needs."""
-    return DASH if share is None or not math.isfinite(share) else f"{100 * share:.1f} %".replace(".0 %", " %")
+    if share is None or not math.isfinite(share):
+        return DASH
+    return f"{100 * share:.1f} %".replace(".0 %", " %").replace("-", "−")
 
 
 LARGER = {"kWh": ("MWh", 100_000.0), "kg": ("t", 10_000.0)}

@@ -1,4 +1,4 @@
-"""Write the samples: three data centres, base stations, a portfolio of them, and small faulty exports."""
+"""Write the samples: three data centres, base stations, portfolios of them, and small faulty exports."""
 
 from __future__ import annotations
 
@@ -6,47 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from sample_data.base_stations import DAYS, START, base_stations
+from sample_data.base_stations import base_stations
 from sample_data.data_centre import Centre, SampleYear, data_centre_year
 from sample_data.faults import expected_toml, faulty_exports
-from sample_data.grid import GRIDS, hourly_grid
+from sample_data.portfolios import write_portfolios
 from sample_data.site_files import BASE_STATION_SITE, DECLARED, data_centre_site
-
-PORTFOLIO = """\
-# Three sample data centres and the base stations, planned together: synthetic data, modelled grids.
-id = "sample-portfolio"
-name = "Three data centres and a radio network"
-currency = "CNY"
-time_zone = "+08:00"
-start = "{start}T00:00"
-end = "{end}T00:00"
-objective = "non_green_kwh"
-
-[movement]
-between_sites = true
-transfer_kwh_per_kwh = 0.01
-transfer_price_per_kwh = 0.02
-source = "assumption of the sample"
-{sites}
-[[site]]
-exports = ["../base_stations"]
-site = "../base_stations/site.toml"
-grid = "data_centre_grid_modelled.csv"
-meters = "together"
-
-[[purchase]]
-name = "Green certificates"
-kind = "certificate"
-volume_kwh = 500000
-price_per_kwh = 0.03
-source = "assumption of the sample"
-"""
-_MEMBER = """
-[[site]]
-exports = ["../{folder}/telemetry.csv"]
-site = "../{folder}/site.toml"
-grid = "{folder}_grid_modelled.csv"
-"""
 
 
 def write_samples(folder: Path, *, seed: int = 7) -> dict[str, Path]:
@@ -62,9 +26,11 @@ def write_samples(folder: Path, *, seed: int = 7) -> dict[str, Path]:
     -------
     dict
         Folders ``data_centre``, ``data_centre_temperate``, ``data_centre_cold``, ``base_stations``,
-        ``portfolio`` and ``faults``; files ``NAME_telemetry`` and ``NAME_site`` of each data centre,
-        ``base_station_cells``, ``base_station_loads``, ``base_station_energy``, ``base_station_site``,
-        ``portfolio_file``, ``NAME_grid`` and ``faults_expected``.
+        ``portfolio``, ``portfolio_centre``, ``portfolio_stations`` and ``faults``; files ``NAME_telemetry``
+        and ``NAME_site`` of each data centre, ``base_station_cells``, ``base_station_loads``,
+        ``base_station_energy``, ``base_station_site``, ``portfolio_file``, ``NAME_grid``,
+        ``portfolio_centre_file``, ``..._site``, ``..._grid`` and ``..._wind``, ``portfolio_stations_file``,
+        ``..._site`` and ``..._energy``, and ``faults_expected``.
     """
     paths: dict[str, Path] = {}
     years: dict[str, SampleYear] = {}
@@ -75,7 +41,7 @@ def write_samples(folder: Path, *, seed: int = 7) -> dict[str, Path]:
         paths[f"{name}_telemetry"] = _telemetry(years[name], declared.centre, place / "telemetry.csv")
         paths[f"{name}_site"] = _text(place / "site.toml", data_centre_site(declared))
     paths |= _write_stations(_made(folder / "base_stations"), seed)
-    paths |= _write_portfolio(_made(folder / "portfolio"), years, seed)
+    paths |= write_portfolios(folder, years, seed)
     place = paths["faults"] = _made(folder / "faults")
     for name, text in faulty_exports(years["data_centre"], seed).items():
         _text(place / name, text)
@@ -90,19 +56,6 @@ def _write_stations(place: Path, seed: int) -> dict[str, Path]:
         paths[f"base_station_{name}"] = place / f"{name}.csv"
         _write(table, place / f"{name}.csv")
     paths["base_station_site"] = _text(place / "site.toml", BASE_STATION_SITE)
-    return paths
-
-
-def _write_portfolio(place: Path, years: dict[str, SampleYear], seed: int) -> dict[str, Path]:
-    paths = {"portfolio": place}
-    for grid in GRIDS:
-        target = paths[f"{grid.folder}_grid"] = place / f"{grid.folder}_grid_modelled.csv"
-        table = hourly_grid(grid, years[grid.folder].weather["sunshine"], seed)
-        table.to_csv(target, index=False, lineterminator="\n")
-    end = pd.Timestamp(START) + pd.Timedelta(days=DAYS)
-    members = "".join(_MEMBER.format(folder=name) for name in years)
-    text = PORTFOLIO.format(start=START, end=f"{end:%Y-%m-%d}", sites=members)
-    paths["portfolio_file"] = _text(place / "portfolio.toml", text)
     return paths
 
 

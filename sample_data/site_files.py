@@ -41,8 +41,8 @@ class Declared:
     longitude_deg : float
     battery_kwh, battery_kw : float
         Usable energy [kWh] and power [kW].
-    it_capacity_kw, flexible : float
-        Most IT power [kW] and share of work that may wait [1].
+    it_capacity_kw, flexible, connection_kw : float
+        Most IT power [kW], share of work that may wait [1] and most that may be purchased [kW].
     servers : tuple of Servers
         Their mean power is 96 to 98 % of the mean IT power; the rest is network and storage.
     """
@@ -64,6 +64,7 @@ class Declared:
     battery_kw: float
     it_capacity_kw: float
     flexible: float
+    connection_kw: float
     servers: tuple[Servers, ...]
 
 
@@ -72,7 +73,7 @@ MEE_2023 = "MEE and NBS, announcement 2025 No. 47: 2023 average factor of Guangd
 DECLARED = (
     Declared(
         SUBTROPICAL, "sample-dc", "Sample data centre", "Guangdong", "+08:00", 400, False,
-        0.4419, 2023, MEE_2023, 0.65, 0.25, 113.3, 1200.0, 300.0, 950.0, 0.20,
+        0.4419, 2023, MEE_2023, 0.65, 0.25, 113.3, 1200.0, 300.0, 950.0, 0.20, 1400.0,
         (
             Servers("Batch nodes of 2016", "xeon-e5-2699v4-2s", 1350, 0.52, 0.66, "batch"),
             Servers("Application servers of 2019", "xeon-8280-2s", 1050, 0.55, 0.68, "applications"),
@@ -82,7 +83,7 @@ DECLARED = (
     ),
     Declared(
         TEMPERATE_CENTRE, "sample-dc-temperate", "Sample data centre, temperate", "Shandong", "+08:00", 320,
-        False, 0.60, None, ASSUMED, 0.62, 0.20, 117.0, 800.0, 200.0, 700.0, 0.15,
+        False, 0.60, None, ASSUMED, 0.62, 0.20, 117.0, 800.0, 200.0, 700.0, 0.15, 1000.0,
         (
             Servers("Database servers of 2016", "xeon-e5-2699v4-2s", 1750, 0.58, 0.69, "databases"),
             Servers("Application servers of 2019", "xeon-8280-2s", 830, 0.56, 0.68, "applications"),
@@ -91,7 +92,7 @@ DECLARED = (
     ),
     Declared(
         COLD_CENTRE, "sample-dc-cold", "Sample data centre, cold and dry", "Inner Mongolia", "Asia/Shanghai",
-        500, True, 0.65, None, ASSUMED, 0.38, 0.35, 111.7, 2000.0, 500.0, 1350.0, 0.30,
+        500, True, 0.65, None, ASSUMED, 0.38, 0.35, 111.7, 2000.0, 500.0, 1350.0, 0.30, 1800.0,
         (
             Servers("Virtual machines of 2020", "epyc-7742-2s", 2100, 0.60, 0.69, "virtual machines"),
             Servers("Application servers of 2019", "xeon-8280-2s", 1350, 0.54, 0.68, "applications"),
@@ -117,6 +118,7 @@ def data_centre_site(declared: Declared) -> str:
     lines += [
         "", "[tariff]", f"energy_per_kwh = {d.price}",
         f'source = "{ASSUMED}; replace by the contract\'s price"',
+        "", "[connection]", f"grid_max_kw = {d.connection_kw}", f'source = "{ASSUMED}"',
         "", "[carbon]", f"factor_kg_per_kwh = {d.factor_kg_per_kwh}",
         *([f"year = {d.factor_year}"] if d.factor_year else []), f'source = "{d.factor_source}"',
         "", "[green]", f"grid_share = {d.green}",

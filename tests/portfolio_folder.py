@@ -74,6 +74,44 @@ price_per_kwh = 0.03
 source = "test"
 """
 
+JOBS = """
+[[work]]
+name = "nightly jobs"
+site = "dc-a"
+share = 0.2
+wait_hours = 10
+run_hours = 2
+interruptible = false
+sites = ["dc-b"]
+source = "test"
+"""
+PANELS = """
+[[option]]
+name = "panels"
+kind = "pv"
+site = "dc-b"
+most = 900
+investment_per_unit = 2500
+life_years = 25
+rate = 0.05
+source = "test"
+[[option]]
+name = "storage"
+kind = "battery"
+site = "dc-b"
+most = 2000
+investment_per_unit = 800
+life_years = 12
+source = "test"
+[[option]]
+name = "cooling"
+kind = "retrofit"
+site = "dc-a"
+cooling_saved_share = 0.3
+investment_per_unit = 100000
+source = "test"
+"""
+
 
 def hours(days: int = 40) -> pd.DatetimeIndex:
     """Return local hours of the exports."""

@@ -32,6 +32,8 @@ SOURCES: tuple[Source, ...] = (
 """Where it comes from; nuclear of any origin stands apart; ``idle``: what batteries lost and was burnt."""
 Split = dict[Source, float]
 CHINESE_SCHEME = "GEC"
+MOST_NAMES = 3
+"""Sites that a reason names; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -341,7 +343,10 @@ class _Case:
             "carbon_kg": say("the emission factor of the grid"),
             "it_kwh": say("the energy of the IT equipment"),
         }[name]
-        sites = Message.joined(", ", self.tally.unknown.get(name, ()))
+        unknown = self.tally.unknown.get(name, ())
+        sites, left = Message.joined(", ", unknown[:MOST_NAMES]), len(unknown) - MOST_NAMES
+        if left > 0:
+            return say("{what} is unknown at {sites} and {count} more", what=what, sites=sites, count=left)
         return say("{what} is unknown at {sites}", what=what, sites=sites)
 
     def _unknown(self, name: IndicatorId, unit: str, hourly: bool, reason: str) -> Indicator:

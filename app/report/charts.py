@@ -23,6 +23,7 @@ from features.frame import FloatArray
 # Stand-ins that are replaced by the page's CSS variables after drawing.
 SERIES, SECOND, MEASURED, INK, DIVIDER = "#0067a5", "#a3440b", "#16202b", "#4b5866", "#cbd3db"
 BAD, WARN = "#b3261e", "#8a4b00"
+GREEN = "#11693b"
 _VARIABLES = {
     SERIES: "var(--series)",
     SECOND: "var(--series2)",
@@ -31,6 +32,7 @@ _VARIABLES = {
     DIVIDER: "var(--divider)",
     BAD: "var(--bad)",
     WARN: "var(--warn)",
+    GREEN: "var(--good)",
 }
 CROWDED = 60
 """Marks above which they are drawn small."""
@@ -38,6 +40,8 @@ MOST_GAPS = 60
 """Stretches of missing values that one picture shades."""
 WIDE, NARROW = (14.4, 3.7), (4.6, 3.3)
 """Figure sizes [inch]: the page shows one of the two, so that text stays readable on a phone."""
+LONG_LABEL = 24
+"""Two longer labels do not stand beside each other in the narrow figure."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def predicted_against_measured(series: Series, title: str, summary: str, nominal
         )
         axes.set_ylabel(f"{series.name} [{wording.unit(series.unit) or '1'}]")
 
-    return _chart(title, summary, draw)
+    return drawn_chart(title, summary, draw)
 
 
 def set_points(
@@ -116,7 +120,7 @@ def set_points(
         axes.set_ylabel(f"set-point [{wording.unit(unit)}]")
         axes.margins(y=0.15)
 
-    return _chart(title, summary, draw)
+    return drawn_chart(title, summary, draw)
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ def marked_series(series: Marked, title: str, summary: str) -> Chart:
         axes.set_ylabel(f"{series.name} [{wording.unit(series.unit) or '1'}]")
 
     name = re.sub(r"\W+", "-", title.lower())
-    return Chart(title, summary, _svg(draw, WIDE, name), "")
+    return Chart(title, summary, _svg(draw, WIDE, name, dates=True), "")
 
 
 def _stretches(marked: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -189,12 +193,25 @@ def _stretches(marked: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return sorted(found[:MOST_GAPS])
 
 
-def _chart(title: str, summary: str, draw: Callable[[Axes], None]) -> Chart:
+def drawn_chart(title: str, summary: str, draw: Callable[[Axes], None], *, dates: bool = True) -> Chart:
+    """Return a chart in both widths.
+
+    Parameters
+    ----------
+    title, summary : str
+    draw : callable
+        Draws on the axes.
+    dates : bool
+        Whether the abscissa is time.
+    """
     name = re.sub(r"\W+", "-", title.lower())
-    return Chart(title, summary, _svg(draw, WIDE, f"{name}-wide"), _svg(draw, NARROW, f"{name}-narrow"))
+    wide, narrow = (
+        _svg(draw, size, f"{name}-{word}", dates=dates) for size, word in ((WIDE, "wide"), (NARROW, "narrow"))
+    )
+    return Chart(title, summary, wide, narrow)
 
 
-def _svg(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str) -> str:
+def _svg(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str, *, dates: bool) -> str:
     settings: dict[Any, Any] = {
         "svg.fonttype": "none", "text.parse_math": False, "svg.hashsalt": "energy-advisor",
         "font.size": 12, "axes.edgecolor": DIVIDER, "axes.labelcolor": INK, "xtick.color": INK,
@@ -204,21 +221,27 @@ def _svg(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str) -
         figure = Figure(figsize=size, layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
         draw(axes)
-        axes.margins(x=0.01)
         axes.grid(axis="y", color=DIVIDER, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(length=0)
-        dates: Any = matplotlib.dates  # partly without types
-        locator = dates.AutoDateLocator(minticks=3, maxticks=8 if size is WIDE else 5)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+        if dates:
+            axes.margins(x=0.01)
+            _date_axis(axes, 8 if size is WIDE else 5)
         handles = axes.get_legend_handles_labels()[0]
-        columns = len(handles) if size is WIDE else 1 + (len(handles) > 1)
+        longest = max((len(str(h.get_label())) for h in handles), default=0)
+        columns = len(handles) if size is WIDE else 1 + (len(handles) > 1 and longest <= LONG_LABEL)
         figure.legend(loc="outside upper left", ncols=columns, frameon=False, handlelength=2.2)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return _for_page(text.getvalue(), prefix)
+
+
+def _date_axis(axes: Axes, most: int) -> None:
+    dates: Any = matplotlib.dates  # partly without types
+    locator = dates.AutoDateLocator(minticks=3, maxticks=most)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
 
 
 def _for_page(svg: str, prefix: str) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from advisor.green.account import GreenAccount, Indicator
 from advisor.green.purchase import Purchase
 from advisor.green.rules import RuleCheck
 from advisor.green.words import SOURCE_WORDS, WORDS
 from app import wording
 from app.report.page import State
+from app.report.render import environment
 from app.text import join, table
 from app.web.sentences import translate
 from features.message import Message, say, term
@@ -87,6 +86,7 @@ def green_block(
     checks: Sequence[RuleCheck] = (),
     purchase: Purchase | None = None,
     *,
+    before: GreenAccount | None = None,
     currency: str = "",
     code: str = "en",
 ) -> GreenBlock:
@@ -99,6 +99,8 @@ def green_block(
         Those that do not apply are left out.
     purchase : Purchase or None
         What is bought; None: the purchase of the first rule that is not met.
+    before : GreenAccount or None
+        What the values are told against, as ``before → value``.
     currency : str
     code : {"en", "zh"}
     """
@@ -107,16 +109,17 @@ def green_block(
         return str(translate(text, code))
 
     applied = [c for c in checks if c.verdict != "does not apply"]
+    old = {} if before is None else {i.id: _amount(i.value, i.unit, code) for i in before.indicators}
     bought = purchase or next((c.purchase for c in applied if c.purchase is not None), None)
     return GreenBlock(
         title=put(say("Measures of green, side by side")),
         about=put(_about(account)),
         head=tuple(map(put, HEAD)),
-        rows=tuple(_row(i, put, code) for i in account.indicators),
+        rows=tuple(_row(i, put, code, old.get(i.id)) for i in account.indicators),
         notes=tuple(map(put, _notes(account))),
         rule_title=put(say("Rules on the green share")),
         rule_head=tuple(map(put, RULE_HEAD)),
-        rules=tuple(_rule(c, currency, put, code) for c in applied),
+        rules=tuple(rule_row(c, currency, code) for c in applied),
         offer_title=put(say("Purchase: annual claims beside the hours")),
         offer_head=tuple(map(put, OFFER_HEAD)),
         offers=() if bought is None else _offers(bought, currency, put),
@@ -161,14 +164,7 @@ def green_markdown(block: GreenBlock) -> str:
 
 def green_section(block: GreenBlock) -> str:
     """Return the section as HTML for a report's page, in the page's classes; every text is escaped."""
-    environment = Environment(
-        loader=PackageLoader("app.report", package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("green.html.jinja").render(block=block)
+    return environment().get_template("green.html.jinja").render(block=block)
 
 
 # -- in words ------------------------------------------------------------------------------------
@@ -180,8 +176,8 @@ def _about(account: GreenAccount) -> str:
     return say("A window of {hours:,.0f} h, not a year; {kwh} used.", hours=tally.window_hours, kwh=used)
 
 
-def _row(i: Indicator, put: Say, code: str) -> GreenRow:
-    words = WORDS[i.id]
+def _row(i: Indicator, put: Say, code: str, before: str | None) -> GreenRow:
+    words, value = WORDS[i.id], _amount(i.value, i.unit, code)
     parts = [
         say("{source} {amount}", source=SOURCE_WORDS[source], amount=_amount(part, i.unit, code))
         for source, part in i.by_source.items()
@@ -189,7 +185,7 @@ def _row(i: Indicator, put: Say, code: str) -> GreenRow:
     ]
     return GreenRow(
         name=put(words.title),
-        value=_amount(i.value, i.unit, code),
+        value=value if before is None else _versus(before, value),
         parts=put(Message.joined(", ", parts)) if parts else "",
         label="" if i.value is None else put(term(i.basis.label)),
         kind=i.basis.label,
@@ -217,7 +213,12 @@ def _notes(account: GreenAccount) -> list[str]:
     return told
 
 
-def _rule(check: RuleCheck, currency: str, put: Say, code: str) -> RuleRow:
+def rule_row(check: RuleCheck, currency: str, code: str = "en") -> RuleRow:
+    """Return a rule, its verdict, why, and what would meet it, in a language."""
+
+    def put(text: str) -> str:
+        return str(translate(text, code))
+
     rule, (icon, tone) = check.rule, VERDICT_LOOKS[check.verdict]
     return RuleRow(
         title=rule.title_zh if code == "zh" else rule.title,
@@ -261,6 +262,15 @@ def _amount(value: float | None, unit: str, code: str) -> str:
         shown = wording.percent(value)
         return shown.replace(" %", "%") if code == "zh" else shown
     return wording.quantity(value, unit.replace("CO2e", "CO₂e"))
+
+
+def _versus(before: str, value: str) -> str:
+    """Return ``before → value``, with the unit once where it is the same."""
+    if value == before == wording.DASH:
+        return value
+    number, _, unit = before.partition(" ")
+    same = value.partition(" ")[2] == unit
+    return f"{number} → {value}" if same else f"{before} → {value}"
 
 
 def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Plan: a folder with portfolio.toml in; plan, summary and front out."""
+"""Plan: a folder with portfolio.toml in; plan, summary, front and a page out."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ import pyarrow as pa
 from advisor.green.weights import read_weights
 from advisor.portfolio import Member, Portfolio, read_portfolio
 from advisor.portfolio_case import SiteCase, Source, cases_of
-from advisor.portfolio_choices import classes_of, options_of, targets_of, with_batteries
+from advisor.portfolio_choices import classes_of, options_of, targets_of, with_batteries, with_grid_label
 from advisor.portfolio_green import PortfolioGreen, green_of
 from advisor.portfolio_plan import Choices, PortfolioPlan, horizon_of, plan_portfolio
 from advisor.portfolio_rolled import Past, past_of
 from advisor.portfolio_supply import Horizon
 from advisor.site import Site, read_site
+from app.report.plan_content import PlanSource, build_plan_page
+from app.report.plan_page import render_plan
 from app.service.plan_files import read_grid, read_table
 from app.service.plan_servers import SiteServers, plan_servers
 from app.service.plan_summary import FailedMember, summary
 from app.service.reading import Exports, in_zone, read
-from app.writing import make_folder, write_csv, write_json, write_parquet
+from app.writing import make_folder, write_csv, write_json, write_parquet, write_text
 from features.errors import AdvisorError, InsufficientDataError, SiteFileError
 from features.issues import DataIssue, worst_first
 from features.message import say
@@ -60,7 +62,9 @@ class PlanOutcome:
         }
 
 
-def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress | None = None) -> PlanOutcome:
+def plan_folder(
+    folder: Path, *, out: Path, points: int = 9, page: bool = False, progress: Progress | None = None
+) -> PlanOutcome:
     """Plan the portfolio of a folder and write ``plan.csv``, ``summary.json`` and ``pareto.csv``.
 
     Parameters
@@ -71,6 +75,8 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
         Folder of the results.
     points : int
         Points of the front; 0: no front.
+    page : bool
+        Whether to write ``plan.html`` too.
     progress : callable or None
 
     Raises
@@ -101,7 +107,7 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
     found = worst_first(issues)
     findings = worst_first(issue for s in used for issue in s.telemetry.issues)
     make_folder(out)
-    written = (
+    written: tuple[Path, ...] = (
         write_csv(out / "plan.csv", plan.table),
         write_csv(out / "pareto.csv", plan.front.table),
         write_parquet(
@@ -111,6 +117,10 @@ def plan_folder(folder: Path, *, out: Path, points: int = 9, progress: Progress 
             out / "summary.json", summary(plan, green, used, tuple(failed), (*found, *findings), servers)
         ),
     )
+    if page:
+        tell("page", 0.97)
+        made = build_plan_page(PlanSource(plan, green, used, tuple(failed), found, tuple(servers)))
+        written = (write_text(out / "plan.html", render_plan(made)), *written)
     tell("done", 1.0)
     return PlanOutcome(plan, green, used, tuple(failed), found, findings, written, tuple(servers))
 
@@ -123,7 +133,9 @@ def _cases(
         horizon = horizon_of(portfolio, sources)
         for source in sources:
             _try(
-                lambda s=source: cases.extend(cases_of(s, horizon, portfolio, issues)),  # type: ignore[misc]
+                lambda s=source: cases.extend(  # type: ignore[misc]
+                    with_grid_label(cases_of(s, horizon, portfolio, issues), s.member)
+                ),
                 source.place,
                 failed,
             )
@@ -197,9 +209,7 @@ def _source(folder: Path, member: Member) -> Source:
     if site.time_zone is not None:
         telemetry = in_zone(telemetry, site.time_zone)
     grid = None if member.grid is None else read_grid(folder / member.grid, telemetry.zone)
-    return Source(
-        member, site, telemetry, grid, str(folder / member.site), _profiles(folder, site, telemetry.zone)
-    )
+    return Source(member, site, telemetry, grid, member.site, _profiles(folder, site, telemetry.zone))
 
 
 def _profiles(folder: Path, site: Site, zone: TimeZone) -> dict[str, pd.DataFrame]:

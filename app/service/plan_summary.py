@@ -56,7 +56,7 @@ def summary(
         "saving": plan.saving.to_dict(),
         "interval_is": "of the facility energy that follows moved work, 90 %; the window itself is measured",
         "dispatch": plan.dispatch.totals.to_dict(),
-        "sites": {p.case.dispatch.site_id: _site(p) for p in plan.sites},
+        "sites": {p.case.dispatch.site_id: _site(p, plan.horizon.hours) for p in plan.sites},
         "between_sites": [list(e.site_ids) for e in plan.exchanges],
         "work": {c.name: _work(c, plan) for c in plan.setting.classes},
         "options": {o.name: _option(o, plan) for o in plan.setting.options},
@@ -93,17 +93,15 @@ def summary(
     }
 
 
-def _site(plan: SitePlan) -> dict[str, object]:
+def _site(plan: SitePlan, hours: float) -> dict[str, object]:
     told, marginal = plan.after.totals, plan.case.marginal
-    received = float(plan.after.in_kw.sum() - plan.after.out_kw.sum())
-    hours = told.moved_kwh / float(plan.after.out_kw.sum()) if told.moved_kwh > 0 else 0.0
     return {
         "baseline": plan.baseline.to_dict(),
         "planned": plan.planned.to_dict(),
         "saving": plan.saving.to_dict(),
         "steps_counted": int(plan.case.counted.sum()),
         "moved_kwh": told.moved_kwh,
-        "received_from_others_kwh": received * hours,
+        "received_from_others_kwh": received_kwh(plan, hours),
         "delivered_by_battery_kwh": told.delivered_kwh,
         "own_used_kwh": told.own_used_kwh,
         "spilled_kwh": told.spilled_kwh,
@@ -116,6 +114,11 @@ def _site(plan: SitePlan) -> dict[str, object]:
         },
         "sources": plan.case.labels,
     }
+
+
+def received_kwh(plan: SitePlan, hours: float) -> float:
+    """Return the IT work that came from other sites, less what went there [kWh]."""
+    return hours * float((plan.after.work_kw - plan.case.dispatch.work_kw).sum())
 
 
 def purchases(plan: PortfolioPlan) -> list[dict[str, object]]:

@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 from advisor.plan import PLAN_COLUMNS
+from advisor.portfolio_green import _basis
 from app.cli import main
+from app.report.plan_content import kind_of
 from app.service.plan import plan_folder
 from features.errors import AdvisorError
 from features.schema import SCHEMA
@@ -95,6 +97,17 @@ def test_every_site_says_what_its_figures_rest_on(planned: Planned) -> None:
     assert sites["dc-a"]["facility_per_work"]["source"].startswith("measured")
     assert sites["dc-a"]["planned"]["pue"] > 1.2
     assert sites["radio/S0"]["planned"]["pue"] is None
+
+
+def test_a_modelled_grid_is_labelled_so_everywhere(copy: Path, tmp_path: Path) -> None:
+    change(copy / "portfolio.toml", 'grid = "a-grid.csv"', 'grid = "a-grid.csv"\ngrid_label = "modelled"')
+    done = plan_folder(copy, out=tmp_path / "out", points=0)
+    case = done.plan.sites[0].case
+    assert case.labels["green share of the grid"] == "modelled, hour by hour: file.grid_cfe_share"
+    assert case.labels["load"] == "measured"
+    assert kind_of(case.labels["price"]) == "modelled"
+    assert _basis(done.plan.sites[0])["grid"].label == "modelled"
+    assert _basis(done.plan.sites[1])["grid"].label == "assumed"
 
 
 def test_table_is_canonical_and_its_own_figures_balance(planned: Planned) -> None:
@@ -260,7 +273,10 @@ def test_work_above_the_declared_capacity_is_told_and_stays(copy: Path, tmp_path
 def test_without_prices_the_front_is_that_of_effort(copy: Path, tmp_path: Path) -> None:
     tariff = '[tariff]\nenergy_per_kwh = 0.6\nsource = "test"\n'
     change(copy / "b.toml", tariff, "")
-    done = plan_folder(copy, out=tmp_path / "out", points=4).plan
+    done = plan_folder(copy, out=tmp_path / "out", points=4, page=True).plan
+    page = (tmp_path / "out" / "plan.html").read_text(encoding="utf-8")
+    assert "not known at every site" in page
+    assert "work moved and stored [" in page
     assert done.front.between == ("effort_kwh", "non_green_kwh")
     assert done.planned.cost is None
     assert done.saving.cost is None

@@ -9,46 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from app.cli import main
 from app.service.plan import PlanOutcome, plan_folder
 from features.errors import AdvisorError, PlanError
-from tests.portfolio_folder import hours, write_portfolio
+from tests.portfolio_folder import JOBS, PANELS, hours, write_portfolio
 
-JOBS = """
-[[work]]
-name = "nightly jobs"
-site = "dc-a"
-share = 0.2
-wait_hours = 10
-run_hours = 2
-interruptible = false
-sites = ["dc-b"]
-source = "test"
-"""
-PANELS = """
-[[option]]
-name = "panels"
-kind = "pv"
-site = "dc-b"
-most = 900
-investment_per_unit = 2500
-life_years = 25
-rate = 0.05
-source = "test"
-[[option]]
-name = "storage"
-kind = "battery"
-site = "dc-b"
-most = 2000
-investment_per_unit = 800
-life_years = 12
-source = "test"
-[[option]]
-name = "cooling"
-kind = "retrofit"
-site = "dc-a"
-cooling_saved_share = 0.3
-investment_per_unit = 100000
-source = "test"
+OUT_OF_REACH = """\
+E-DISPATCH-TARGET: an hourly coverage by own production of 21.0% cannot be met: at best 20.1%, 971.5 kWh \
+short, in 7 of 7 days, most of it from 0 to 7 h
+  Where: dc-a, dc-b
+  What to do: lower the target to what can be reached; no amount of storage is enough
 """
 
 
@@ -93,6 +63,17 @@ def test_a_class_of_work_moves_in_time_and_space(copy: Path) -> None:
     assert (whole["current"].to_numpy() >= table.query("site_id == 'dc-a'")["current"].to_numpy()).all()
 
 
+def test_work_may_be_told_by_classes_alone(copy: Path) -> None:
+    for name in ("a.toml", "b.toml"):
+        text = (copy / name).read_text(encoding="utf-8")
+        (copy / name).write_text(text.replace("flexible_share = 0.2", "flexible_share = 0.0"))
+    done = planned(copy, JOBS)
+    sites = told(done, "sites")
+    gone = sites["dc-a"]["received_from_others_kwh"]
+    assert gone == pytest.approx(-sites["dc-b"]["received_from_others_kwh"])
+    assert -gone == pytest.approx(told(done, "work")["nightly jobs"]["done_kwh"]["dc-b"])
+
+
 def test_options_are_sized_and_their_cost_is_told(copy: Path) -> None:
     export = copy / "a" / "telemetry.csv"
     with_meter = pd.read_csv(export)
@@ -121,6 +102,17 @@ def test_a_green_target_is_met_or_explained(copy: Path) -> None:
         planned(copy, target.format(0.9))
     assert "90.0% cannot be met: at best" in refused.value.what
     assert "kWh short" in refused.value.what
+
+
+def test_a_target_out_of_reach_is_told_in_three_lines(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    goal = '[[target]]\nmeasure = "coverage"\nat_least = 0.21\nsites = ["dc-b"]\nsource = "goal"\n'
+    path = copy / "portfolio.toml"
+    path.write_text(path.read_text(encoding="utf-8") + goal, encoding="utf-8")
+    assert main(["plan", str(copy), "--out", str(copy / "out"), "--points", "0"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err[told.err.index("E-DISPATCH") :] == OUT_OF_REACH
+    assert not (copy / "out").exists()
 
 
 def test_certificates_may_fill_a_green_share(copy: Path) -> None:

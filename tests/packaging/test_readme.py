@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 
 from advisor.catalogue import load_retrofits
+from advisor.portfolio import Portfolio
+from advisor.portfolio_terms import Choice
 from advisor.site import Site
 from models.prediction import OUTPUT_COLUMNS
 from training.result import BACKTEST_COLUMNS
@@ -35,6 +38,8 @@ def test_every_block_but_the_test_command_runs(stranger) -> None:
         "advice/report.html",
         "verify/verify.json",
         "verify/verify.csv",
+        "plan/plan.html",
+        "centre/plan.html",
     ):
         assert (stranger.folder / "out" / made).stat().st_size > 0
     predicted = pd.read_csv(stranger.folder / "out" / "power.csv", keep_default_na=False)
@@ -46,13 +51,23 @@ def test_every_block_but_the_test_command_runs(stranger) -> None:
 
 
 def test_the_site_file_of_the_readme_is_valid() -> None:
-    basic, more = re.findall(r"^```toml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    basic, more, _ = re.findall(r"^```toml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
     assert Site.model_validate(tomllib.loads(basic)).limits.server_inlet_temp_c_max == 27.0
     site = Site.model_validate(tomllib.loads(basic + more))
     assert site.pv is not None
     assert [group.model for group in site.servers] == ["xeon-8280-2s"]
     assert site.retrofits.keys() <= {r.id for r in load_retrofits()}
     assert site.retrofits["aisle-containment"].installed
+
+
+def test_the_portfolio_file_of_the_readme_is_valid() -> None:
+    text = re.findall(r"^```toml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)[-1]
+    portfolio = Portfolio.model_validate(tomllib.loads(text))
+    assert [w.name for w in portfolio.work] == ["nightly builds"]
+    assert [t.measure for t in portfolio.target] == ["cfe"]
+    kinds = get_args(Choice.model_fields["kind"].annotation)
+    assert all(kind in text for kind in kinds)
+    assert all(o in text for o in get_args(Portfolio.model_fields["objective"].annotation))
 
 
 def test_files_that_the_readme_names_exist() -> None:

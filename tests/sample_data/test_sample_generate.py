@@ -30,6 +30,11 @@ def stations():
     return base_stations(7)
 
 
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    return write_samples(tmp_path_factory.mktemp("samples"))
+
+
 # -- files -----------------------------------------------------------------------------------------
 def test_files_are_complete_small_quick_and_the_same_for_a_seed(tmp_path):
     start = time.perf_counter()
@@ -48,8 +53,7 @@ def test_files_are_complete_small_quick_and_the_same_for_a_seed(tmp_path):
     assert paths["base_station_energy"].read_bytes() != other["base_station_energy"].read_bytes()
 
 
-def test_site_files_are_valid_and_agree_with_the_generator(tmp_path):
-    paths = write_samples(tmp_path)
+def test_site_files_are_valid_and_agree_with_the_generator(paths):
     for centre in CENTRES:
         site = read_site(paths[f"{centre.folder}_site"])
         assert site.current == centre.current
@@ -72,16 +76,16 @@ def test_site_files_are_valid_and_agree_with_the_generator(tmp_path):
     assert set(ran.levers) == {"sleep_mode_1", "sleep_mode_2"}
 
 
-def test_headers_of_the_export(tmp_path):
-    table = pd.read_csv(write_samples(tmp_path)["data_centre_telemetry"])
+def test_headers_of_the_export(paths):
+    table = pd.read_csv(paths["data_centre_telemetry"])
     assert table.columns[0] == TIME_HEADER == "timestamp (UTC+08:00)"
     assert set(EXPORTED.values()) < set(table.columns)
     assert set(EXPORTED) <= set(SCHEMA)
     assert not any("util" in c.lower() or "cpu" in c.lower() for c in table.columns)  # the work stays hidden
 
 
-def test_declared_servers_need_about_the_it_power_of_the_export(tmp_path):
-    catalogue, paths = load_hardware(), write_samples(tmp_path)
+def test_declared_servers_need_about_the_it_power_of_the_export(paths):
+    catalogue = load_hardware()
     for centre in CENTRES:
         groups = read_site(paths[f"{centre.folder}_site"]).servers
         assert len({g.model for g in groups}) >= 2
@@ -93,18 +97,40 @@ def test_declared_servers_need_about_the_it_power_of_the_export(tmp_path):
         assert 0.94 < kilowatts / it < 1.0  # network and storage are the rest
 
 
-def test_the_portfolio_lists_every_sample_and_its_paths_exist(tmp_path):
-    folder = write_samples(tmp_path)["portfolio"]
+@pytest.mark.parametrize(
+    ("name", "sites"), [("portfolio", 4), ("portfolio_centre", 1), ("portfolio_stations", 2)]
+)
+def test_the_portfolios_paths_exist_and_their_names_are_known(paths, name, sites):
+    folder = paths[name]
     portfolio = read_portfolio(folder)
-    assert len(portfolio.site) == 4
+    assert len(portfolio.site) == sites
+    ids = set()
     for member in portfolio.site:
         named = [*member.exports, member.site, member.grid]
-        assert all((folder / name).exists() for name in named)
-        assert read_site(folder / member.site).currency == portfolio.currency
+        assert all((folder / part).exists() for part in named)
+        site = read_site(folder / member.site)
+        assert site.currency == portfolio.currency
+        assert all((folder / c.profile).exists() for c in site.contract if c.profile)
+        ids.add(site.id)
+    assert {w.site for w in portfolio.work} | {s for w in portfolio.work for s in w.sites} <= ids
+    assert {o.site for o in portfolio.option} <= ids
+    assert all((folder / o.profile).exists() for o in portfolio.option if o.profile)
+    assert "assumption" in (folder / "portfolio.toml").read_text(encoding="utf-8")
 
 
-def test_modelled_grids_keep_their_means_and_bounds(tmp_path):
-    paths = write_samples(tmp_path)
+def test_the_small_stations_keep_a_backup_and_the_wind_blows_within_its_farm(paths):
+    battery = read_site(paths["portfolio_stations_site"]).battery
+    energy = pd.read_csv(paths["portfolio_stations_energy"])
+    assert energy["BS"].nunique() == 200
+    highest = energy.groupby("BS")[ENERGY_HEADER].max()
+    assert battery.reserve_hours * highest.max() / battery.discharge_efficiency < battery.energy_kwh
+    wind = pd.read_csv(paths["portfolio_centre_wind"])
+    assert len(wind) == 168
+    assert wind["kw_per_kw"].between(0, 1).all()
+    assert 0.2 < wind["kw_per_kw"].mean() < 0.6
+
+
+def test_modelled_grids_keep_their_means_and_bounds(paths):
     for grid in GRIDS:
         table = pd.read_csv(paths[f"{grid.folder}_grid"])
         assert len(table) == 8760
