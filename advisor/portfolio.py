@@ -38,6 +38,7 @@ that folder. The file is strict: an unknown key is an error. A complete example:
     site = "north/site.toml"
     grid = "north/grid.csv"                # optional: the grid around the site, hour by hour
     grid_label = "published"               # or measured, modelled, assumed: what its figures are
+    weather_forecast = "north/weather.csv" # optional: issued before each day; see below
     mapping = "north/mapping.toml"         # optional: confirmed mapping of the exports
     kind = "data-centre"                   # optional: recognised from the columns
 
@@ -97,7 +98,9 @@ interval, which must be the exports' own.
 With ``foresight = "known"`` the window's own data are known in advance: what comes out is the most that
 moving and storing can gain, not a claim. With ``"forecast"`` every day of the window is planned at its start
 on forecasts from earlier days (at least two weeks of them) and carried out on what then happened; known
-foresight is told beside it as the bound. It places flexible work and batteries only.
+foresight is told beside it as the bound. It places flexible work and batteries only. Weather forecasts are
+the user's: a CSV per site with ``timestamp``, columns of numbers (wind speed, irradiance, temperature) and,
+where known, ``issued``: only what was issued before a day began is used. Without it the past alone tells.
 
 What is green about a bought kWh, the first that is known: ``grid_cfe_share`` of the grid file, its
 ``green_share``, ``green_share`` of the exports, ``green.grid_share`` of site.toml (a constant, and said so).
@@ -195,13 +198,15 @@ class Movement(Strict):
 class Member(Strict):
     """One site of the portfolio: paths relative to the folder of portfolio.toml.
 
-    ``grid_label``: what the figures of the grid file are.
+    ``grid_label``: what the figures of the grid file are. ``weather_forecast``: a CSV for
+    ``foresight = "forecast"``.
     """
 
     exports: Annotated[tuple[Name, ...], Field(min_length=1)]
     site: Name
     grid: Name | None = None
     grid_label: Literal["measured", "published", "modelled", "assumed"] = "published"
+    weather_forecast: Name | None = None
     mapping: Name | None = None
     kind: Kind | None = None
     meters: Literal["together", "each"] = "together"

@@ -28,7 +28,8 @@ class Source:
     """What was read for one member.
 
     ``grid`` is indexed by UTC stamps and holds some of `GRID_COLUMNS`; ``profiles`` are the tables that the
-    site names, by file; ``place`` names the member's files.
+    site names, by file; ``weather_forecast`` has ``timestamp`` and perhaps ``issued`` (UTC); ``place`` names
+    the member's files.
     """
 
     member: Member
@@ -37,6 +38,7 @@ class Source:
     grid: pd.DataFrame | None
     place: str
     profiles: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    weather_forecast: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

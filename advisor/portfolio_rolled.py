@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from advisor.portfolio_supply import Horizon
 from advisor.rolling import Rolled, roll
 from advisor.rolling_run import sums_of
 from features.errors import PlanError, SiteFileError
+from features.frame import FloatArray
 from features.message import say
 
 SHORTEST = pd.Timedelta(days=14)
@@ -29,10 +30,14 @@ LATE = 1e-3
 
 @dataclass(frozen=True)
 class Past:
-    """The same sites from some time before the window to its end."""
+    """The same sites from some time before the window to its end.
+
+    ``weather``: site id -> weather forecasts of every step, each issued before its day began.
+    """
 
     cases: tuple[SiteCase, ...]
     horizon: Horizon
+    weather: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def rolled_window(
     day = past.horizon.day_in(past.horizon.zone or past.cases[0].zone)
     done = roll(
         sites, day, horizon.hours, between_sites=bool(exchanges), exchanges=exchanges,
-        battery_start=portfolio.storage.start_share,
+        battery_start=portfolio.storage.start_share, weather=past.weather,
     )  # fmt: skip
     checks = _verified(sites, done)
     inside = np.asarray(past.horizon.stamps >= horizon.stamps[0])

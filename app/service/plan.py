@@ -20,16 +20,18 @@ from advisor.portfolio_supply import Horizon
 from advisor.site import Site, read_site
 from app.report.plan_content import PlanSource, build_plan_page
 from app.report.plan_page import render_plan
-from app.service.plan_files import read_grid, read_table
+from app.service.plan_files import read_grid, read_table, read_weather
 from app.service.plan_servers import SiteServers, plan_servers
 from app.service.plan_summary import FailedMember, summary
 from app.service.reading import Exports, in_zone, read
 from app.writing import make_folder, write_csv, write_json, write_parquet, write_text
 from features.errors import AdvisorError, InsufficientDataError, SiteFileError
+from features.frame import FloatArray
 from features.issues import DataIssue, worst_first
 from features.message import say
 from features.telemetry import TimeZone
 from models.bundle import Progress
+from models.day_weather import issued_forecasts
 
 FAILED = 1
 
@@ -159,8 +161,16 @@ def _past(
     used = [s for s in sources if any(c.site is s.site for c in cases)]
     whole = past_of(portfolio, [s.telemetry.span for s in used], horizon)
     names = {c.dispatch.site_id for c in cases}
-    before = [c for s in used for c in cases_of(s, whole, portfolio, [])]
-    return Past(tuple(c for c in before if c.dispatch.site_id in names), whole)
+    before: list[SiteCase] = []
+    weather: dict[str, dict[str, FloatArray]] = {}
+    for source in used:
+        found = [c for c in cases_of(source, whole, portfolio, []) if c.dispatch.site_id in names]
+        before += found
+        if source.weather_forecast is not None:
+            day = whole.day_in(whole.zone or source.telemetry.zone)
+            told = issued_forecasts(source.weather_forecast, whole.stamps, day)
+            weather |= {c.dispatch.site_id: told for c in found}
+    return Past(tuple(before), whole, weather)
 
 
 def _choices(folder: Path, portfolio: Portfolio, cases: list[SiteCase], horizon: Horizon) -> Choices:
@@ -209,7 +219,11 @@ def _source(folder: Path, member: Member) -> Source:
     if site.time_zone is not None:
         telemetry = in_zone(telemetry, site.time_zone)
     grid = None if member.grid is None else read_grid(folder / member.grid, telemetry.zone)
-    return Source(member, site, telemetry, grid, member.site, _profiles(folder, site, telemetry.zone))
+    weather = member.weather_forecast
+    return Source(
+        member, site, telemetry, grid, member.site, _profiles(folder, site, telemetry.zone),
+        None if weather is None else read_weather(folder / weather, telemetry.zone),
+    )  # fmt: skip
 
 
 def _profiles(folder: Path, site: Site, zone: TimeZone) -> dict[str, pd.DataFrame]:

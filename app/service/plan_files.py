@@ -42,13 +42,7 @@ def read_table(path: Path, zone: TimeZone, columns: tuple[str, ...]) -> pd.DataF
         ``E-GRID-FILE``: the file cannot be read; ``E-GRID-COLUMNS``, ``E-GRID-TIME``, ``E-GRID-VALUE``: its
         columns, stamps or values are wrong; the message names column and row.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UnreadableFileError(
-            "E-GRID-FILE", say("the hourly table cannot be read: {error}", error=error), str(path),
-            say("give a CSV with timestamp and hourly values"),
-        ) from None  # fmt: skip
+    table = _text(path)
     unknown = [c for c in table if c != "timestamp" and c not in columns]
     if "timestamp" not in table or unknown or len(table.columns) < 2:
         raise UnreadableFileError(
@@ -60,12 +54,62 @@ def read_table(path: Path, zone: TimeZone, columns: tuple[str, ...]) -> pd.DataF
     return pd.DataFrame(values).set_index(_stamps(table["timestamp"], zone, path))
 
 
-def _stamps(text: pd.Series, zone: TimeZone, path: Path) -> pd.DatetimeIndex:
+def read_weather(path: Path, zone: TimeZone) -> pd.DataFrame:
+    """Read weather forecasts.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        CSV with ``timestamp``, perhaps ``issued``, and columns of numbers.
+    zone : TimeZone
+        Of stamps without offset.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``timestamp`` and ``issued`` in UTC, the others float64; what is no number is NaN.
+
+    Raises
+    ------
+    features.errors.UnreadableFileError
+        ``E-GRID-FILE``, ``E-GRID-COLUMNS``, ``E-GRID-TIME``: as `read_table`.
+    """
+    text = _text(path)
+    if "timestamp" not in text or not set(text) - {"timestamp", "issued"}:
+        raise UnreadableFileError(
+            "E-GRID-COLUMNS",
+            say("columns are {found}", found=", ".join(map(str, text.columns))), str(path),
+            say("give timestamp, issued where known, and columns of numbers"),
+        )  # fmt: skip
+    times = {
+        name: _stamps(text[name], zone, path, unique=False)
+        for name in ("timestamp", "issued")
+        if name in text
+    }
+    numbers = text.drop(columns=list(times)).apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    return pd.DataFrame({**times, **numbers})
+
+
+def _text(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype=str, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise UnreadableFileError(
+            "E-GRID-FILE", say("the hourly table cannot be read: {error}", error=error), str(path),
+            say("give a CSV with timestamp and hourly values"),
+        ) from None  # fmt: skip
+
+
+def _stamps(text: pd.Series, zone: TimeZone, path: Path, *, unique: bool = True) -> pd.DatetimeIndex:
     try:
         moments = [pd.Timestamp(t) for t in text]
         local = [m.tz_localize(zone.tzinfo()) if m.tzinfo is None else m for m in moments]
         stamps = pd.DatetimeIndex([m.tz_convert("UTC") for m in local])
-        wrong = "" if stamps.is_unique and not stamps.hasnans else say("a stamp is missing or stands twice")
+        wrong = (
+            ""
+            if (stamps.is_unique or not unique) and not stamps.hasnans
+            else say("a stamp is missing or stands twice")
+        )
     except (ValueError, TypeError) as error:
         wrong = str(error)
     if wrong:

@@ -41,7 +41,7 @@ TECHNICAL = frozenset((
     "ignore", "kind", "limited", "mapping", "measures", "out", "parquet", "pv", "servers", "site",
     "source", "start", "sum", "tariff", "train", "unit", "version", "workload", "zone", "portfolio",
     "score", "plan", "serve", "demo", "retrofits", "investment", "movement", "sheet", "point",
-    "foresight", "known", "objective",
+    "foresight", "known", "objective", "timestamp", "issued",
 ))
 # fmt: on
 """Keys and commands of ours; allowed where the English sentence has them too."""

@@ -19,7 +19,7 @@ from app.report.plan_content import kind_of
 from app.service.plan import plan_folder
 from features.errors import AdvisorError
 from features.schema import SCHEMA
-from tests.portfolio_folder import BATTERY, centre, write_portfolio
+from tests.portfolio_folder import BATTERY, centre, hours, write_portfolio
 
 NODES = ("energy_kwh", "non_green_kwh", "cost", "carbon_kg", "pue", "green_share", "water_m3")
 
@@ -302,6 +302,26 @@ def test_days_on_forecasts_claim_less_than_known_ones(copy: Path, tmp_path: Path
     work = done.table.query("lever == 'it_power_kw'")
     moved = work["recommended"].sum() - work["current"].sum()
     assert moved == pytest.approx(0, abs=1.0 + rolled["late_kwh"])  # type: ignore[index]
+
+
+def test_weather_forecasts_count_only_where_they_were_issued_in_time(copy: Path, tmp_path: Path) -> None:
+    change(copy / "portfolio.toml", "currency", 'foresight = "forecast"\ncurrency')
+    alone = plan_folder(copy, out=tmp_path / "alone", points=0).plan.dispatch.totals
+    stamps = hours().tz_localize("+08:00")
+    table = pd.DataFrame(
+        {
+            "timestamp": [s.isoformat() for s in stamps],
+            "issued": [(s + pd.Timedelta(hours=1)).isoformat() for s in stamps],
+            "ghi_w_m2": np.random.default_rng(0).uniform(0, 900, len(stamps)),
+        }
+    )
+    table.to_csv(copy / "late.csv", index=False)
+    change(copy / "portfolio.toml", 'site = "b.toml"', 'site = "b.toml"\nweather_forecast = "late.csv"')
+    late = plan_folder(copy, out=tmp_path / "late", points=0).plan.dispatch.totals
+    assert late.non_green_kwh == pytest.approx(alone.non_green_kwh)
+    table.drop(columns="ghi_w_m2").to_csv(copy / "late.csv", index=False)
+    done = plan_folder(copy, out=tmp_path / "none", points=0)
+    assert [f.error.code for f in done.failed] == ["E-GRID-COLUMNS"]
 
 
 @pytest.mark.parametrize(
