@@ -200,7 +200,12 @@ def _discover_folder(path: Path, scratch: Path) -> tuple[list[InputFile], list[D
                 "zip of them)"
             ),
             str(path),
-            say("give one of its folders") if folders else say("give the folder that holds the exports"),
+            say(
+                "give one folder, for example {path}; what lies in another folder is another export",
+                path=str(path / folders[0]),
+            )
+            if folders
+            else say("give the folder that holds the exports"),
         )
     return found, issues
 

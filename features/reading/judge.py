@@ -2,10 +2,10 @@
 
 Rules (documented, in this order):
 
+* an energy that contradicts the power beside it (`judge_units`): taken out;
 * power below zero where it can only be consumed, and values outside the schema's physical bounds:
   taken out;
-* rows of another unit than the rest of their column, an energy that contradicts the power beside it
-  (`judge_units`): taken out;
+* rows of another unit than the rest of their column (`judge_units`): taken out;
 * one or two samples far from their neighbours, which agree (`spikes`): taken out;
 * facility power below 99 % of IT power: both are taken out, nobody can say which is wrong;
   between 99 % and 100 % is within the tolerance of meters: kept, reported;
@@ -82,6 +82,7 @@ def judge(table: Judged) -> None:
     ----------
     table : Judged
     """
+    judge_units.judge_energy(table)
     for name in [c for c in table.frame if c in SCHEMA and not SCHEMA[c].text]:
         _bounds(table, name)
     judge_units.judge_units(table)
