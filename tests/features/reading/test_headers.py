@@ -94,7 +94,7 @@ def test_two_layouts_of_several_sites_are_sites_only_where_they_measure_the_same
         second = f"time,{other},outdoor_rh_pct\n" + rows.replace("\n", ",50\n")
         folder = write(second, f"in/{name}2.csv").parent
     if other == "outdoor_dry_bulb_c":
-        assert read_export(folder).telemetry().site_ids == ("a1", "a2", "b1", "b2")
+        assert read_export(folder).telemetry().site_ids == ["a1", "a2", "b1", "b2"]
         return
     with pytest.raises(DataError) as caught:
         read_export(folder)

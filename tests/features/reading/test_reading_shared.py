@@ -152,12 +152,6 @@ def test_a_folder_of_folders_says_what_to_give(shared: Path) -> None:
     assert str(shared / "data" / "bms_baotou" / "log_2024-09") in caught.value.remedy
 
 
-def test_weather_of_five_places_is_five_sites(shared: Path) -> None:
-    reading = read_export(shared / "data" / "weather")
-    assert len(reading.telemetry().site_ids) == 5
-    assert "D-ZONE-ASSUMED" in codes(reading.issues)
-
-
 def test_questions_of_real_exports_can_be_answered(shared: Path) -> None:
     answers = (
         Answer(file="CWB*", column="Temperature", unit="degC"),
