@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from features.issues import DataIssue
@@ -11,6 +12,9 @@ from features.reading.headers import match
 from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, Mapping
 from features.reading.phases import phase_sets
 from features.reading.tabular import RawTable
+
+REASONS, SHOWN = 8, 4
+"""Reasons for leaving columns out, and columns of one reason, that a finding lists; the mapping has all."""
 
 
 def zone_issue(place: str) -> DataIssue:
@@ -50,7 +54,7 @@ def mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIss
             issues.append(_derived_issue(file, computed))
         ignored = [c for c in unused if c not in computed and not c.combine]
         if ignored:
-            shown = _why(ignored[:8])
+            shown = _why(ignored)
             issues.append(
                 DataIssue(
                     "D-COLUMN-IGNORED",
@@ -96,8 +100,19 @@ def mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIss
 
 
 def _why(columns: Sequence[ColumnMapping]) -> Message:
-    said = (_because(c.source, c.evidence or say("as the mapping says")) for c in columns)
-    return Message.joined("; ", said)
+    """Return why columns are not used; those of one reason together, the rarest reasons first."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for column in columns:
+        alike[column.evidence or say("as the mapping says")].append(repr(column.source))
+    ranked = sorted(alike.items(), key=lambda reason: len(reason[1]))
+    return Message.joined("; ", (_of_one_reason(names, why) for why, names in ranked[:REASONS]))
+
+
+def _of_one_reason(names: Sequence[str], why: str) -> Message:
+    shown = Message.joined(", ", names[:SHOWN])
+    if len(names) > SHOWN:
+        return say("{names} and {count} more: {why}", names=shown, count=len(names) - SHOWN, why=why)
+    return say("{names}: {why}", names=shown, why=why)
 
 
 def _because(source: str, evidence: str) -> Message:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from features.message import say
+from features.message import Message, say
 from features.reading.doubt import USUAL
 from features.reading.judged import Judged, sampled
 from features.reading.numerals import BoolArray, FloatArray
+from features.reading.units import UNITS
 from features.schema import SCHEMA
 
 LEAST_ROWS = 6
@@ -120,20 +121,39 @@ def judge_energy(table: Judged) -> None:
         wrong = np.isfinite(energy) & ((middle < AGREE[0]) | (middle > AGREE[1]))
     if not wrong.any():
         return
+    times = float(np.median(middle[wrong]))
     table.note(
         "D-ENERGY-POWER",
         "error",
         wrong,
         say("station_energy_kwh and station_power_w"),
         say(
-            "the energy is {ratio:.3g} times what the mean power gives in {count} rows (median)",
-            ratio=float(np.median(middle[wrong])),
+            "the energy is {ratio:.3g} times what the mean power gives in {count} rows (medians "
+            "{energy:.4g} kWh and {power:.4g} kWh in {length})",
+            ratio=times,
             count=int(wrong.sum()),
+            energy=float(np.median(energy[wrong & both])),
+            power=float(np.median(expected[wrong & both])),
+            length=pd.Timedelta(table.interval_us, "us"),
         ),
-        say(
-            "write the energy's true unit into mapping.toml: the standard says kWh, some systems write "
-            "Wh or W"
-        ),
+        _which_energy(times),
         say("the energy is missing (quarantined); the power is kept"),
     )
     table.take_out(wrong, "station_energy_kwh", "D-ENERGY-POWER")
+
+
+def _which_energy(times: float) -> Message:
+    """Return what to do about an energy that is so many times too large: the unit in which it agrees."""
+    fitting = [
+        u.symbol
+        for u in UNITS.values()
+        if u.dimension == "energy" and AGREE[0] <= times * u.factor <= AGREE[1]
+    ]
+    if len(fitting) == 1:
+        return say(
+            "in {unit} the two would agree: write this unit of the energy into mapping.toml", unit=fitting[0]
+        )
+    return say(
+        'no usual unit of energy explains it: ask for the unit of the counter, or set it to "ignore" in '
+        "mapping.toml"
+    )
