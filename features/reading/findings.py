@@ -13,6 +13,7 @@ from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, Mapping
 from features.reading.phases import phase_sets
 from features.reading.tabular import RawTable
 
+UNTIL_KNOWN = "left out until its unit is known"
 REASONS, SHOWN = 8, 4
 """Reasons for leaving columns out, and columns of one reason, that a finding lists; the mapping has all."""
 
@@ -52,7 +53,12 @@ def mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIss
         computed = [c for c in unused if c.evidence.startswith(derived.PREFIX)]
         if computed:
             issues.append(_derived_issue(file, computed))
-        ignored = [c for c in unused if c not in computed and not c.combine]
+        issues += [_open_unit(file, c) for c in unused if c.evidence.startswith(UNTIL_KNOWN)]
+        ignored = [
+            c
+            for c in unused
+            if c not in computed and not c.combine and not c.evidence.startswith(UNTIL_KNOWN)
+        ]
         if ignored:
             shown = _why(ignored)
             issues.append(
@@ -97,6 +103,18 @@ def mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIss
                 file, column.source, column.canonical, column.confidence, column.evidence
             )
     return issues
+
+
+def _open_unit(file: FileMapping, column: ColumnMapping) -> DataIssue:
+    return DataIssue(
+        "D-UNIT-UNKNOWN",
+        "warning",
+        say("{glob}, column {column!r}", glob=file.glob, column=column.source),
+        column.evidence,
+        say("write its unit into mapping.toml ([[answer]] with column and unit)"),
+        say("the column is not used"),
+        0,
+    )
 
 
 def _why(columns: Sequence[ColumnMapping]) -> Message:
