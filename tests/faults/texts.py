@@ -145,7 +145,13 @@ def names_twice_blank_and_hostile(folder: Path) -> Path:
     return put(folder, "\n".join(rows) + "\n")
 
 
-@fault("B5", READ, "D-COLUMN-TWICE", "D-COMBINED")
+@fault("B5", READ)
+def the_same_column_twice(folder: Path) -> Path:
+    lines = [line + "," + line.split(",")[1] for line in text(plant()).splitlines()]
+    return put(folder, "\n".join(lines) + "\n")
+
+
+@fault("B5", "E-QUESTION-METER")
 def the_same_name_twice(folder: Path) -> Path:
     lines = text(plant()).splitlines()
     return put(folder, "\n".join([lines[0] + ",it_power_kw", *(x + ",7" for x in lines[1:])]) + "\n")

@@ -118,6 +118,14 @@ def test_which_of_two_meters_is_it_is_asked(write: Writer) -> None:
     assert total == {"IT total power (kW)": "it_power_kw"}
 
 
+def test_a_column_that_stands_twice_counts_once(write: Writer) -> None:
+    power = [f"{50 + i % 7}.5" for i in range(HOURS)]
+    once = table(**{"IT power (kW)": power})
+    lines = [line + "," + line.split(",")[1] for line in once.splitlines()]
+    both = read_export(write("\n".join(lines), "twice.csv")).telemetry().frame["it_power_kw"]
+    assert both.tolist() == [float(p) for p in power]
+
+
 def test_numbered_meters_are_summed_beside_another_name(write: Writer) -> None:
     text = table(
         **{
