@@ -67,7 +67,13 @@ def issues_text(issues: tuple[DataIssue, ...]) -> str:
     shown = table(
         ("finding", "code", "place", "evidence", "what to do"),
         (
-            (MARKS[i.severity], i.code, i.place, "; ".join(filter(None, (i.evidence, i.effect))), i.remedy)
+            (
+                MARKS[i.severity],
+                i.code,
+                i.place,
+                "; ".join(filter(None, (i.evidence, i.effect if i.effect != "none" else ""))),
+                i.remedy,
+            )
             for i in issues[:MOST_FINDINGS]
         ),
     )
@@ -110,7 +116,7 @@ def check(outcome: CheckOutcome) -> str:
         (
             c.source,
             c.canonical if c.canonical in SCHEMA else "(left out)",
-            f"{c.unit} → {wording.unit(SCHEMA[c.canonical].unit)}"
+            f"{c.unit} → {wording.unit(SCHEMA[c.canonical].unit) or '1'}"
             if c.canonical in SCHEMA and c.unit
             else "",
             wording.percent(c.confidence),

@@ -29,6 +29,7 @@ import pandas as pd
 
 Packed = str | int | float | bool | dict[str, object] | None
 """JSON form of a message or of one of its values."""
+_LENGTHS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 class Message(str):
@@ -47,7 +48,9 @@ class Message(str):
 
     def __new__(cls, template: str, values: Mapping[str, object]) -> Self:  # noqa: D102 - as the class
         known = {name: _plain(value) for name, value in values.items()}
-        message = super().__new__(cls, template.format(**known))
+        message = super().__new__(
+            cls, template.format(**{name: _shown(value) for name, value in known.items()})
+        )
         message.template = template
         message.values = MappingProxyType(known)
         return message
@@ -75,7 +78,9 @@ class Joined(Message):
 
     def __new__(cls, separator: str, parts: tuple[object, ...]) -> Self:  # noqa: D102 - as the class
         known = tuple(map(_plain, parts))
-        message = super().__new__(cls, "{text}", {"text": separator.join(map(str, known))})
+        message = super().__new__(
+            cls, "{text}", {"text": separator.join(str(_shown(part)) for part in known)}
+        )
         message.separator = separator
         message.parts = known
         return message
@@ -123,6 +128,15 @@ def _unpacked(packed: object) -> object:
     if "seconds" in packed:
         return pd.Timedelta(seconds=packed["seconds"])
     return pd.Timestamp(packed["moment"])
+
+
+def _shown(value: object) -> object:
+    """Return a duration in the largest unit that divides it, anything else as it is."""
+    if not isinstance(value, timedelta):
+        return value
+    seconds = value.total_seconds()
+    unit_s, name = next(((s, n) for s, n in _LENGTHS if seconds % s == 0), _LENGTHS[-1])
+    return f"{seconds / unit_s:g} {name}"
 
 
 def _plain(value: object) -> object:

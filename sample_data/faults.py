@@ -65,6 +65,12 @@ EXPECTED = (
         ("D-WET-BULB",),
     ),
     Fault(
+        "dew_above_dry.csv",
+        "contradiction",
+        "the dew point is 3 K above the dry bulb for 4 h",
+        ("D-DEW-POINT",),
+    ),
+    Fault(
         "swapped_water.csv",
         "swapped sensors",
         "supply and return of the chilled water are exchanged",
@@ -147,6 +153,12 @@ EXPECTED = (
         "a station's energy is in Wh although its header says kWh; its power is right",
         ("D-ENERGY-POWER",),
     ),
+    Fault(
+        "station_no_load.csv",
+        "energy without load",
+        "of one of two stations only the energy was exported",
+        ("D-ENERGY-WITHOUT-LOAD",),
+    ),
 )
 """What every file has to be answered with."""
 
@@ -191,6 +203,8 @@ def faulty_exports(year: SampleYear, seed: int) -> dict[str, str]:
         "station_sleep.csv": lambda _: _text(station_fault("sleep", seed)),
         "station_no_energy.csv": lambda _: _text(station_fault("no energy", seed)),
         "station_energy_unit.csv": lambda _: _text(station_fault("energy unit", seed)),
+        "station_no_load.csv": lambda _: _text(station_fault("no load", seed)),
+        "dew_above_dry.csv": lambda t: _text(_dew(t)),
         "summer_time.csv": lambda t: _text(_local_time(t)),
         "clock_jump.csv": lambda t: _text(_jumped(t)),
         "counter_reset.csv": lambda t: _text(_register(t)),
@@ -300,6 +314,12 @@ def _above(wet: pd.Series, dry: pd.Series, start: int, end: int) -> pd.Series:
     raised = wet.copy()
     raised.iloc[start:end] = (dry.iloc[start:end] + 3.0).round(2)
     return raised
+
+
+def _dew(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with a dew point, about as far below the wet bulb as this is below the dry bulb."""
+    dry, wet = table["outdoor_dry_bulb_c"], table["outdoor_wet_bulb_c"]
+    return table.assign(outdoor_dew_point_c=_above((2.0 * wet - dry).round(2), dry, 120, 124))
 
 
 def _water(table: pd.DataFrame) -> pd.DataFrame:

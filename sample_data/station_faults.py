@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 DAYS = 20
-StationFault = Literal["sleep", "no energy", "energy unit"]
+StationFault = Literal["sleep", "no energy", "energy unit", "no load"]
 
 
 def station_fault(fault: StationFault, seed: int) -> pd.DataFrame:
@@ -16,13 +16,14 @@ def station_fault(fault: StationFault, seed: int) -> pd.DataFrame:
 
     Parameters
     ----------
-    fault : {"sleep", "no energy", "energy unit"}
-        Asleep with traffic for 4 h, an energy of zero for 5 h, or Wh under a header that says kWh.
+    fault : {"sleep", "no energy", "energy unit", "no load"}
+        Asleep with traffic for 4 h, an energy of zero for 5 h, Wh under a header that says kWh, or a second
+        station of which only the energy was exported.
     seed : int
 
     Returns
     -------
-    pandas.DataFrame, shape (480, 6)
+    pandas.DataFrame, shape (480, 6) or, of two stations, (960, 6)
     """
     rng = np.random.default_rng([seed, 43])
     index = pd.date_range("2025-10-13", periods=24 * DAYS, freq="h")
@@ -40,7 +41,7 @@ def station_fault(fault: StationFault, seed: int) -> pd.DataFrame:
         power[[110, 111, 112, 113, 114]] = np.nan
     if fault == "energy unit":
         energy = energy * 1000.0
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "Start Time (UTC)": index.strftime("%Y-%m-%d %H:%M"),
             "Site": "S001",
@@ -50,3 +51,8 @@ def station_fault(fault: StationFault, seed: int) -> pd.DataFrame:
             "Energy Consumption (kWh)": energy.round(4),
         }
     )
+    if fault == "no load":
+        bare = table.assign(Site="S002")
+        bare[["DL PRB Usage Rate(%)", "Sleep Mode 1"]] = np.nan
+        return pd.concat([table, bare], ignore_index=True)
+    return table

@@ -154,6 +154,8 @@ def marked_series(series: Marked, title: str, summary: str) -> Chart:
     """
     times = series.stamps.tz_localize(None).to_numpy()
     known = series.kept[np.isfinite(series.kept)]
+    if not len(known):  # all was taken out: what was there sets the scale
+        known = series.taken[1][np.isfinite(series.taken[1])]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     room = 0.15 * (high - low or abs(high) or 1.0)
 

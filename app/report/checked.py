@@ -134,7 +134,8 @@ def _files(mapping: Mapping) -> list[FileTable]:
         used = tuple(line for line, c in zip(lines, file.column, strict=True) if c.canonical != IGNORE)
         unused = tuple(line for line, c in zip(lines, file.column, strict=True) if c.canonical == IGNORE)
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        tables.append(FileTable(names[0] + more, "; ".join(keys), used, unused))
+        part = f", {file.sheet}" if file.sheet else ""
+        tables.append(FileTable(names[0] + part + more, "; ".join(keys), used, unused))
     return tables
 
 
@@ -144,7 +145,7 @@ def _column(
     known = canonical in SCHEMA
     to = wording.unit(SCHEMA[canonical].unit) if known else ""
     read = wording.unit(unit)
-    converted = f"{read} → {to}" if known and read != to else to
+    converted = f"{read} → {to or '1'}" if known and read != to else to
     meaning = wording.column_name(canonical) if known else "left out"
     how = f" ({combine} of several)" if known and combine else ""
     return ColumnLine(source, meaning + how, converted, wording.percent(confidence), evidence)
@@ -168,9 +169,10 @@ def pictures(telemetry: Telemetry, marks: pd.DataFrame) -> tuple[tuple[Chart, ..
     counts = frame.groupby(["site_id", "unit_id"], observed=True)[numbers].count().reset_index()
     filled = counts.melt(["site_id", "unit_id"], var_name="column", value_name="rows")
     counted = marks.groupby(keys).size().rename("marks").reset_index()
-    ranked = filled[filled["rows"] > 1].merge(counted, how="left", on=keys)
     order = {c: i for i, c in enumerate(numbers)}
-    ranked = ranked.assign(marks=ranked["marks"].fillna(0), place=ranked["column"].map(order))
+    every = filled.merge(counted, how="left", on=keys)
+    every = every.assign(marks=every["marks"].fillna(0), place=every["column"].map(order))
+    ranked = every[(every["rows"] > 1) | (every["marks"] > 0)]  # all taken out is worth a picture too
     ranked = ranked.sort_values(["marks", "unit_id", "place"], ascending=[False, True, True], kind="stable")
     drawn = [
         _picture(telemetry, marks, str(r.site_id), str(r.unit_id), str(r.column))
@@ -200,9 +202,11 @@ def _picture(telemetry: Telemetry, marks: pd.DataFrame, site: str, unit: str, co
     )
     place = " / ".join(part for part in (site if len(telemetry.site_ids) > 1 else "", unit) if part)
     missing = int(whole.isna().sum())
-    span = f"{known.min():.4g} to {known.max():.4g} {wording.unit(SCHEMA[column].unit)}"
+    span = (
+        f", {known.min():.4g} to {known.max():.4g} {wording.unit(SCHEMA[column].unit)}" if len(known) else ""
+    )
     said = [
-        f"{len(known):,} values, {span.strip()}",
+        f"{len(known):,} values{span.rstrip()}",
         f"{missing:,} of {len(whole):,} intervals are missing" if missing else "none is missing",
         *(f"{count:,} × {code}" for code, count in where["code"].value_counts().items()),
     ]

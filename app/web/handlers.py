@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tornado.ioloop import IOLoop
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from app.service.workspace import list_sites
+from features.reading.packed import FREE_SHARE
 
 MOST_BYTES = 200 * 1024 * 1024
 """Largest file that is taken."""
 MOST_SESSION_BYTES = 1024 * 1024 * 1024
 MOST_FILES = 200
+IDLE_S = 60.0
+"""Seconds without a byte after which an upload is broken off [s]."""
+COUNTED_EACH = 8 * 1024 * 1024
+"""What the session and the disk hold is counted anew after so many bytes of one file: others arrive too."""
 INCOMING = "incoming"
 FILES = {
     "report.html": "text/html; charset=utf-8",
@@ -50,6 +58,11 @@ def session_folder(uploads: Path, token: str) -> Path:
     return folder
 
 
+def _arrived(folder: Path) -> list[int]:
+    """Return the sizes of what a session holds [bytes], files that still arrive included."""
+    return [p.stat().st_size for p in (*folder.glob(f"{INCOMING}/*"), *folder.glob(".part-*"))]
+
+
 class Alive(RequestHandler):
     """Answers that the server is there."""
 
@@ -63,15 +76,24 @@ class Alive(RequestHandler):
 class Upload(RequestHandler):
     """Takes one file as the request's body; refuses more than the cap while it arrives."""
 
-    def initialize(self, uploads: Path, most_bytes: int = MOST_BYTES) -> None:
-        """Set where files go [folder] and how large one may be [bytes]."""
+    def initialize(
+        self,
+        uploads: Path,
+        most_bytes: int = MOST_BYTES,
+        most_session_bytes: int = MOST_SESSION_BYTES,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        """Set where files go, how large one and all may be [bytes], and how long one may rest [s]."""
         self.uploads, self.most_bytes = uploads, most_bytes
+        self.most_session_bytes, self.idle_s = most_session_bytes, idle_s
 
     def prepare(self) -> None:
         """Refuse what can be refused before the body arrives; open the file."""
         self._file: Any = None
         self._part: Path | None = None
-        self._got = 0
+        self._got = self._counted = 0
+        self._idle: Any = None
+        self._refusal: HTTPError | None = None
         if self.request.method != "POST":
             return
         folder = session_folder(self.uploads, self.path_kwargs["token"])
@@ -83,10 +105,11 @@ class Upload(RequestHandler):
             raise HTTPError(400, reason="E-UPLOAD-NAME")
         incoming = folder / INCOMING
         incoming.mkdir(exist_ok=True)
-        held = [path.stat().st_size for path in incoming.iterdir()]
         announced = int(self.request.headers.get("Content-Length", 0))
-        if announced > self.most_bytes or sum(held) + announced > MOST_SESSION_BYTES:
+        if announced > self.most_bytes:
             raise HTTPError(413, reason="E-UPLOAD-SIZE")
+        held = _arrived(folder)
+        self._check_room(held, announced)
         if len(held) >= MOST_FILES:
             raise HTTPError(413, reason="E-UPLOAD-COUNT")
         connection: Any = self.request.connection  # typed as the interface without this method
@@ -94,6 +117,31 @@ class Upload(RequestHandler):
         self._name = name
         self._part = folder / f".part-{len(held)}-{id(self):x}"
         self._file = self._part.open("wb")
+        self._wait()
+
+    def _check_room(self, held: list[int], more: int) -> None:
+        """Refuse what would not fit the session, or would take the last share of the disk."""
+        if sum(held) + more > self.most_session_bytes:
+            raise HTTPError(413, reason="E-UPLOAD-SIZE")
+        disk = shutil.disk_usage(self.uploads)
+        if disk.free - more < FREE_SHARE * disk.total:
+            raise HTTPError(507, reason="E-SPACE")
+
+    def _wait(self) -> None:
+        """Break the upload off unless something arrives in time."""
+        self._rest()
+        self._idle = IOLoop.current().call_later(self.idle_s, self._too_slow)
+
+    def _rest(self) -> None:
+        if self._idle is not None:
+            IOLoop.current().remove_timeout(self._idle)
+            self._idle = None
+
+    def _too_slow(self) -> None:
+        self._idle = None
+        self._drop()
+        connection: Any = self.request.connection  # typed as the interface without this method
+        connection.close()
 
     def data_received(self, chunk: bytes) -> None:
         """Write a piece."""
@@ -101,14 +149,35 @@ class Upload(RequestHandler):
         if self._got > self.most_bytes:
             self._drop()
             raise HTTPError(413, reason="E-UPLOAD-SIZE")
-        if self._file is not None:
+        if self._file is None or self._part is None:
+            return
+        self._wait()
+        try:
             self._file.write(chunk)
+            if self._got - self._counted >= min(COUNTED_EACH, self.most_session_bytes):
+                self._counted = self._got
+                self._file.flush()
+                self._check_room(_arrived(self._part.parent), 0)
+        except OSError:
+            self._refusal = HTTPError(507, reason="E-SPACE")
+        except HTTPError as refusal:
+            self._refusal = refusal
+        if self._refusal is not None:  # answered when the body has arrived: what follows is not kept
+            self._drop()
+            self._wait()
 
     def post(self, token: str) -> None:
         """Put the whole file in its place."""
+        if self._refusal is not None:
+            raise self._refusal
         if self._file is None or self._part is None:
             raise HTTPError(400, reason="E-UPLOAD-NAME")
-        self._file.close()
+        self._rest()
+        try:
+            self._file.close()
+        except OSError as error:
+            raise HTTPError(507, reason="E-SPACE") from error
+        self._check_room(_arrived(self._part.parent), 0)
         self._part.replace(session_folder(self.uploads, token) / INCOMING / self._name)
         self._part = None
         self.finish({"name": self._name, "bytes": self._got})
@@ -127,8 +196,10 @@ class Upload(RequestHandler):
         self.finish({"status": status_code, "code": self._reason})
 
     def _drop(self) -> None:
+        self._rest()
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk has no room for what is still in the buffer
+                self._file.close()
         if self._part is not None:
             self._part.unlink(missing_ok=True)
             self._part = None

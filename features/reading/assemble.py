@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from features.reading.groups import Group, codes_of, grouped, micros_of, place_o
 from features.reading.ledger import Ledger
 from features.reading.numerals import BoolArray, FloatArray
 from features.reading.registers import increments
+from features.reading.resent import merged
 from features.reading.timeaxis import IntArray
 from features.schema import KEY_COLUMNS, SCHEMA
 
@@ -69,7 +70,7 @@ def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
                 "see the issues: {evidence}", evidence=Message.joined("; ", (i.evidence for i in issues[:3]))
             ),
         )
-    groups = [_sorted_unique(g, ledger, issues) for g in grouped(series)]
+    groups = [_sorted_unique(merged(g, ledger, issues), ledger, issues) for g in grouped(series)]
     groups = [g for g in groups if len(g.frame)]
     if not groups:
         raise DataError(
@@ -79,6 +80,7 @@ def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
             say("export again"),
         )
     interval = _interval(groups, ledger, issues)
+    _note_odd(interval, issues)
     steady = steadied(groups, interval, issues)
     if steady is None:
         groups = _on_grid(groups, interval, ledger, issues)
@@ -100,11 +102,12 @@ def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Gro
     ids = group.frame[ROW].to_numpy()
     # Of equal rows the one with a value taken out stays, whatever the order of the export: it is reported.
     order = np.lexsort((ids, -ledger.status[ids].astype(np.int64), micros, codes))
-    frame = group.frame.iloc[order].reset_index(drop=True)
+    group = group.at(order)
+    frame = group.frame
     codes, micros = codes[order], micros[order]
     same_key = np.concatenate([[False], (codes[1:] == codes[:-1]) & (micros[1:] == micros[:-1])])
     if not same_key.any():
-        return replace(group, frame=frame)
+        return group
     same_values = np.concatenate([[False], _equal_to_previous(frame[group.columns])])
     key = np.cumsum(~same_key)
     contradictory = np.isin(key, key[same_key & ~same_values])
@@ -140,7 +143,7 @@ def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Gro
                 int(contradictory.sum()),
             )
         )
-    return replace(group, frame=frame[~(repeated | contradictory)].reset_index(drop=True))
+    return group.at(np.flatnonzero(~(repeated | contradictory)))
 
 
 def _ascending(codes: IntArray, micros: IntArray) -> bool:
@@ -218,6 +221,29 @@ def _interval(groups: Sequence[Group], ledger: Ledger, issues: list[DataIssue]) 
     return next(iter(found))
 
 
+def _note_odd(interval: int, issues: list[DataIssue]) -> None:
+    """Report an interval of which a day holds no whole number: a clock that runs too slow or too fast."""
+    day = 24 * MICROS_PER_HOUR
+    if day % interval and interval % day:
+        issues.append(
+            DataIssue(
+                "D-INTERVAL-ODD",
+                "warning",
+                say("time column"),
+                say(
+                    "rows follow each other by {interval}, of which a day holds no whole number: the "
+                    "logger's clock probably runs wrong",
+                    interval=pd.Timedelta(interval, "us"),
+                ),
+                say(
+                    "export averages over fixed intervals (for example every 15 minutes on the quarter hour)"
+                ),
+                say("kept; the stamps drift against hours and days"),
+                0,
+            )
+        )
+
+
 def _on_grid(groups: Sequence[Group], interval: int, ledger: Ledger, issues: list[DataIssue]) -> list[Group]:
     """Reject the rows that do not lie on their unit's grid, over all files together."""
     keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
@@ -265,8 +291,9 @@ def _on_grid(groups: Sequence[Group], interval: int, ledger: Ledger, issues: lis
     for group in groups:
         mine = off[start : start + len(group.frame)]
         start += len(group.frame)
-        ledger.reject(group.frame[ROW].to_numpy()[mine], code)
-        kept.append(replace(group, frame=group.frame[~mine].reset_index(drop=True)))
+        for ids in (group.frame[ROW].to_numpy(), *group.further):
+            ledger.reject(ids[mine & (ids >= 0)], code)
+        kept.append(group.at(np.flatnonzero(~mine)))
     return [g for g in kept if len(g.frame)]
 
 

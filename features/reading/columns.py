@@ -62,7 +62,7 @@ def _ignored(header: str, found: Match | None) -> ColumnMapping:
     elif found.canonical == KNOWN:
         why = found.evidence
     elif found.canonical in UNUSED:
-        why = say("not a measurement: {evidence}", evidence=found.evidence)
+        why = say("not a measurement by its name")
     elif found.canonical.startswith("@"):
         why = say("another column is used for the key")
     else:

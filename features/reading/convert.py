@@ -102,7 +102,7 @@ class _Conversion:
             result.append((part, whole if placed.all() else whole[placed].reset_index(drop=True)))
         return result
 
-    def _reject(self, where: BoolArray, code: str, what: str) -> None:
+    def _reject(self, where: BoolArray, code: str, what: str, severity: Severity = "error") -> None:
         count = int(where.sum())
         if not count:
             return
@@ -110,19 +110,27 @@ class _Conversion:
         first = int(self.raw.lines[np.flatnonzero(where)[0]])
         self._note(
             code,
-            "error",
+            severity,
             say("row {first}", first=first),
             say("{count} {what}", count=count, what=what),
             say("the rows are rejected"),
             count,
+            say("correct these rows of the export")
+            if severity == "error"
+            else say("nothing, if they are totals"),
         )
 
-    def _note(self, code: str, severity: Severity, place: str, evidence: str, effect: str, rows: int) -> None:
-        remedy = (
-            say("nothing: rows are sorted by time")
-            if severity == "info"
-            else say("correct the export, or ignore the column")
-        )
+    def _note(
+        self,
+        code: str,
+        severity: Severity,
+        place: str,
+        evidence: str,
+        effect: str,
+        rows: int,
+        remedy: str = "",
+    ) -> None:
+        remedy = remedy or say("correct the export, or ignore the column")
         self.issues.append(
             DataIssue(
                 code,
@@ -148,8 +156,19 @@ class _Conversion:
         else:
             stamps = timeaxis.parse(column, time.order)
         unread = keyed & np.isnat(stamps.wall)
+        summary = _at_the_end(unread) & _without_digits(column)
         self._reject(
-            unread, "D-NO-STAMP", say("rows without a readable time in {column!r}", column=time.columns[0])
+            unread & ~summary,
+            "D-NO-STAMP",
+            say("rows without a readable time in {column!r}", column=time.columns[0]),
+        )
+        self._reject(
+            unread & summary,
+            "D-NO-STAMP",
+            say(
+                "rows at the end have no time in {column!r}: a summary, not measured", column=time.columns[0]
+            ),
+            "info",
         )
         if stamps.offset_s is not None:
             bare = keyed & ~unread & np.isnan(stamps.offset_s)
@@ -172,7 +191,8 @@ class _Conversion:
         back = int(((steps < 0) & (np.diff(codes[known]) == 0)).sum())
         if back:
             what = say("{count} rows are earlier than the row before them", count=back)
-            self._note("D-DISORDER", "info", say("time column"), what, say("none"), back)
+            remedy = say("nothing: rows are sorted by time")
+            self._note("D-DISORDER", "info", say("time column"), what, say("none"), back, remedy)
 
     def _values(self, columns: tuple[ColumnMapping, ...], placed: BoolArray) -> dict[str, object]:
         by_canonical: dict[str, list[ColumnMapping]] = {}
@@ -263,6 +283,21 @@ class _Conversion:
         kept = numbers.copy()
         kept[rows] = np.nan
         return kept
+
+
+def _at_the_end(where: BoolArray) -> BoolArray:
+    """Return the marks that only marks follow."""
+    return np.asarray(np.logical_and.accumulate(where[::-1])[::-1])
+
+
+def _without_digits(column: pa.ChunkedArray | pa.Array) -> BoolArray:
+    """Return the cells that hold no digit: words such as ``Total``, or nothing."""
+    if not pa.types.is_string(column.type):
+        return np.asarray(pc.is_null(column).to_numpy(zero_copy_only=False))
+    digits = pc.fill_null(pc.match_substring_regex(column, "[0-9]"), False)
+    return ~np.asarray(
+        digits.to_numpy(zero_copy_only=False) if isinstance(digits, pa.Array) else digits.to_numpy()
+    )
 
 
 def _check_headers(raw: RawTable, mapping: FileMapping) -> None:

@@ -196,18 +196,18 @@ def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:
                 "the name says a fraction, but the values reach {top:g}; is it % or a fraction (1)?", top=top
             ),
         )
-    return Verdict(declared, say("declared in the header"))
+    return Verdict(declared, say("unit as declared"))
 
 
 def _confirm(canonical: str, declared: Unit, found: FloatArray, fitting: Sequence[Unit]) -> Verdict:
     if canonical not in USUAL:
-        return Verdict(declared, say("declared in the header"))
+        return Verdict(declared, say("unit as declared"))
     low, high = USUAL[canonical]
     factor, offset = line_to(canonical, declared)
     middle = float(np.median(found)) * factor + offset
     others = [u for u in fitting if u.symbol != declared.symbol]
     if low <= middle <= high or not others:
-        return Verdict(declared, say("declared in the header, and the values are usual for it"))
+        return Verdict(declared, say("unit as declared, and the values are usual for it"))
     choices = [declared.symbol, *(u.symbol for u in others)]
     return Verdict(
         None,

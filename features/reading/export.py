@@ -286,7 +286,7 @@ def _common_zone(mapping: Mapping, issues: list[DataIssue]) -> TimeZone:
                 "D-ZONE-ASSUMED",
                 "warning",
                 Message.joined(", ", silent[:3]),
-                say("no time zone is given; other files say {zone}", zone=zones[0]),
+                say("no time zone is given; other files say {zone}", zone=Message.joined(", ", zones)),
                 say("write 'zone' into mapping.toml"),
                 say("{zone} is assumed", zone=zones[0]),
                 0,

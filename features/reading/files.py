@@ -200,7 +200,12 @@ def _discover_folder(path: Path, scratch: Path) -> tuple[list[InputFile], list[D
                 "zip of them)"
             ),
             str(path),
-            say("give one of its folders") if folders else say("give the folder that holds the exports"),
+            say(
+                "give one folder, for example {path}; what lies in another folder is another export",
+                path=str(path / folders[0]),
+            )
+            if folders
+            else say("give the folder that holds the exports"),
         )
     return found, issues
 
@@ -319,6 +324,16 @@ def _wrong_type(said: str, head: bytes, where: str) -> UnreadableFileError:
     )
 
 
+def encrypted(where: str) -> UnreadableFileError:
+    """Return the refusal of a Parquet file whose footer or columns are encrypted."""
+    return UnreadableFileError(
+        "E-FILE-PASSWORD",
+        say("the Parquet file is encrypted"),
+        where,
+        say("export it without encryption; keys are not taken"),
+    )
+
+
 def _check_type(form: Form, head: bytes, tail: bytes, seen: str, where: str) -> None:
     expected = _EXPECTED[form]
     if form == "text":
@@ -330,6 +345,8 @@ def _check_type(form: Form, head: bytes, tail: bytes, seen: str, where: str) -> 
                 say("give the file its right extension, or export it as CSV, XLSX or Parquet"),
             )
         return
+    if form == "parquet" and head.startswith(b"PARE"):
+        raise encrypted(where)
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n") if form in ("xml", "epw") else head
     if not start.startswith(expected) or (form == "xml" and start[:14].lower().startswith(_HTML)):
         raise _wrong_type(form.upper(), head, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from features.issues import DataIssue
@@ -11,6 +12,10 @@ from features.reading.headers import match
 from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, Mapping
 from features.reading.phases import phase_sets
 from features.reading.tabular import RawTable
+
+UNTIL_KNOWN = "left out until its unit is known"
+REASONS, SHOWN = 8, 4
+"""Reasons for leaving columns out, and columns of one reason, that a finding lists; the mapping has all."""
 
 
 def zone_issue(place: str) -> DataIssue:
@@ -48,9 +53,14 @@ def mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIss
         computed = [c for c in unused if c.evidence.startswith(derived.PREFIX)]
         if computed:
             issues.append(_derived_issue(file, computed))
-        ignored = [c for c in unused if c not in computed and not c.combine]
+        issues += [_open_unit(file, c) for c in unused if c.evidence.startswith(UNTIL_KNOWN)]
+        ignored = [
+            c
+            for c in unused
+            if c not in computed and not c.combine and not c.evidence.startswith(UNTIL_KNOWN)
+        ]
         if ignored:
-            shown = _why(ignored[:8])
+            shown = _why(ignored)
             issues.append(
                 DataIssue(
                     "D-COLUMN-IGNORED",
@@ -95,9 +105,32 @@ def mapping_issues(tables: Sequence[RawTable], mapping: Mapping) -> list[DataIss
     return issues
 
 
+def _open_unit(file: FileMapping, column: ColumnMapping) -> DataIssue:
+    return DataIssue(
+        "D-UNIT-UNKNOWN",
+        "warning",
+        say("{glob}, column {column!r}", glob=file.glob, column=column.source),
+        column.evidence,
+        say("write its unit into mapping.toml ([[answer]] with column and unit)"),
+        say("the column is not used"),
+        0,
+    )
+
+
 def _why(columns: Sequence[ColumnMapping]) -> Message:
-    said = (_because(c.source, c.evidence or say("as the mapping says")) for c in columns)
-    return Message.joined("; ", said)
+    """Return why columns are not used; those of one reason together, the rarest reasons first."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for column in columns:
+        alike[column.evidence or say("as the mapping says")].append(repr(column.source))
+    ranked = sorted(alike.items(), key=lambda reason: len(reason[1]))
+    return Message.joined("; ", (_of_one_reason(names, why) for why, names in ranked[:REASONS]))
+
+
+def _of_one_reason(names: Sequence[str], why: str) -> Message:
+    shown = Message.joined(", ", names[:SHOWN])
+    if len(names) > SHOWN:
+        return say("{names} and {count} more: {why}", names=shown, count=len(names) - SHOWN, why=why)
+    return say("{names}: {why}", names=shown, why=why)
 
 
 def _because(source: str, evidence: str) -> Message:

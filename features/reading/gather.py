@@ -18,6 +18,7 @@ from features.reading.files import InputFile, skipped
 from features.reading.headers import header_score
 from features.reading.mapping import IGNORE, Answer, FileMapping, Mapping, Skipped
 from features.reading.recognise import check_usable, propose, recognise_kind
+from features.reading.resent import natural_order
 from features.reading.tabular import RawTable, read_tables
 from features.schema import Kind
 
@@ -147,6 +148,7 @@ def stacked(tables: Sequence[RawTable]) -> list[RawTable]:
 
 
 def _stack(members: Sequence[RawTable]) -> RawTable:
+    members = sorted(members, key=lambda t: natural_order(t.file.name))  # a later file corrects earlier ones
     first = members[0]
     headers = tuple(dict.fromkeys(h for t in members for h in t.headers))
     starts = np.concatenate([[0], np.cumsum([t.data.num_rows for t in members])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,11 @@ class Group:
     def columns(self) -> list[str]:
         """Canonical columns."""
         return [str(c) for c in self.frame if c not in KEY_COLUMNS and c not in (ROW, "_table")]
+
+    def at(self, positions: IntArray) -> Group:
+        """Return the rows at these positions, in this order."""
+        frame = self.frame.iloc[positions].reset_index(drop=True)
+        return replace(self, frame=frame, further=tuple(ids[positions] for ids in self.further))
 
 
 def grouped(series: Sequence[Rows]) -> list[Group]:

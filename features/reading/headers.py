@@ -146,10 +146,16 @@ def match(header: str, kind: Kind | str = "") -> Match | None:
             ):
                 continue
             if entry.pattern.search(words) and _fits(entry, words, unit):
-                said = say("{words!r} read as {canonical}", words=words, canonical=entry.canonical)
+                said = (
+                    say("a counter that nothing here uses")
+                    if entry.canonical == KNOWN
+                    else say("{words!r} read as {canonical}", words=words, canonical=entry.canonical)
+                )
                 if unit:
                     said = say("{meaning}, unit {unit!r}", meaning=said, unit=unit_text)
                 declared = unit or (find_unit(entry.unit) if entry.unit and entry.unit != "1" else None)
+                if declared is not None and unit is None:
+                    said = say("{meaning}, whose unit is {unit}", meaning=said, unit=entry.unit)
                 return Match(entry.canonical, entry.confidence, declared, said)
     return None if kind == "base-station" else _composed(header, foreign=foreign)
 

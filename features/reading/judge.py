@@ -2,21 +2,22 @@
 
 Rules (documented, in this order):
 
+* columns without any value: reported;
+* an energy that contradicts the power beside it (`judge_units`): taken out;
 * power below zero where it can only be consumed, and values outside the schema's physical bounds:
   taken out;
-* rows of another unit than the rest of their column, an energy that contradicts the power beside it
-  (`judge_units`): taken out;
+* rows of another unit than the rest of their column (`judge_units`): taken out;
 * one or two samples far from their neighbours, which agree (`spikes`): taken out;
 * facility power below 99 % of IT power: both are taken out, nobody can say which is wrong;
   between 99 % and 100 % is within the tolerance of meters: kept, reported;
 * wet bulb or dew point above dry bulb: taken out (both) where it is rare; where it is common
   (over 5 % of rows) the two are different places or a biased pair: kept, reported; supply and return
   that look swapped: kept, reported (`judge_pairs`);
+* no energy while there is work: taken out; work of stations without a meter, meters without work, and
+  sleep with traffic: kept, reported (`judge_stations`);
 * the same value for 24 h or longer in a column that otherwise moves: taken out. Set-points, modes,
   attributes, prices and a server's utilisation are exempt; zero is exempt where it means "off", and the
   end of the range where equipment runs at full speed or air is saturated;
-* no energy while there is work: taken out; work of stations without a meter, meters without work, and
-  sleep with traffic: kept, reported (`judge_stations`);
 * parts larger than their total, and gaps: kept, reported.
 """
 
@@ -25,6 +26,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from features.issues import DataIssue
 from features.message import Message, say, term
 from features.reading import judge_pairs, judge_stations, judge_units, spikes
 from features.reading.judged import IntArray, Judged
@@ -82,17 +84,35 @@ def judge(table: Judged) -> None:
     ----------
     table : Judged
     """
+    _empty(table)
+    judge_units.judge_energy(table)
     for name in [c for c in table.frame if c in SCHEMA and not SCHEMA[c].text]:
         _bounds(table, name)
     judge_units.judge_units(table)
     spikes.judge_spikes(table)
     _pue(table)
     judge_pairs.judge_pairs(table)
+    judge_stations.judge_loads(table)
     for name in [c for c in table.frame if c in SCHEMA]:
         _stuck(table, name)
-    judge_stations.judge_loads(table)
     _parts(table)
     _gaps(table)
+
+
+def _empty(table: Judged) -> None:
+    """Report recognised columns that hold nothing: no sensor connected, a formula without a value."""
+    for name in [c for c in table.frame if c in SCHEMA and not SCHEMA[c].text]:
+        if not np.isfinite(table.values(name)).any():
+            issue = DataIssue(
+                "D-COLUMN-EMPTY",
+                "warning",
+                str(name),
+                say("the column is recognised and holds no value"),
+                say("check the export; formulas of a workbook need their values saved"),
+                say("it is as if the column were not there"),
+                len(table.frame),
+            )
+            table.issues.append(issue)
 
 
 def _bounds(table: Judged, name: str) -> None:

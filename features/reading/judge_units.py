@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
-from features.message import say
+from features.message import Message, say
 from features.reading.doubt import USUAL
 from features.reading.judged import Judged, sampled
 from features.reading.numerals import BoolArray, FloatArray
+from features.reading.units import UNITS
 from features.schema import SCHEMA
 
 LEAST_ROWS = 6
@@ -31,7 +33,6 @@ def judge_units(table: Judged) -> None:
             _mixed(table, name, _other_temperature)
         elif SCHEMA[name].unit in ("kW", "W") and SCHEMA[name].lower == 0.0:
             _mixed(table, name, _other_power)
-    _energy_against_power(table)
 
 
 def _mixed(table: Judged, name: str, other: Callable[[str, FloatArray, FloatArray], BoolArray]) -> None:
@@ -102,35 +103,57 @@ def _runs_of(marked: BoolArray, least: int) -> BoolArray:
     return result
 
 
-def _energy_against_power(table: Judged) -> None:
+def judge_energy(table: Judged) -> None:
     """Take out a station's energy that its own mean power contradicts: one of the two units is wrong.
 
-    3GPP TS 28.552 clause 5.1.1.19 gives ``PEE.Energy`` in kWh and ``PEE.AvgPower`` in W.
+    Comes before the physical bounds: an energy in the wrong unit often lies outside of them, and "out of
+    bounds" would not say why. 3GPP TS 28.552 clause 5.1.1.19 gives ``PEE.Energy`` in kWh and
+    ``PEE.AvgPower`` in W.
     """
     if not table.has("station_energy_kwh", "station_power_w"):
         return
     energy = table.values("station_energy_kwh")
     expected = table.values("station_power_w") * (table.interval_us / 3.6e9 / 1e3)
-    both = np.isfinite(energy) & np.isfinite(expected) & (expected > 0.0)
-    if not both.any():
+    both = np.isfinite(energy) & np.isfinite(expected) & (expected > 0.0) & (energy > 0.0)
+    ratio = pd.Series(np.where(both, energy, np.nan) / np.where(both, expected, np.nan))
+    middle = ratio.groupby(table.frame["site_id"].to_numpy()).transform("median").to_numpy()
+    with np.errstate(invalid="ignore"):
+        wrong = np.isfinite(energy) & ((middle < AGREE[0]) | (middle > AGREE[1]))
+    if not wrong.any():
         return
-    ratio = float(np.median(energy[both] / expected[both]))
-    if AGREE[0] <= ratio <= AGREE[1]:
-        return
+    times = float(np.median(middle[wrong]))
     table.note(
         "D-ENERGY-POWER",
         "error",
-        both,
+        wrong,
         say("station_energy_kwh and station_power_w"),
         say(
-            "the energy is {ratio:.3g} times what the mean power gives in {count} rows (median)",
-            ratio=ratio,
-            count=int(both.sum()),
+            "the energy is {ratio:.3g} times what the mean power gives in {count} rows (medians "
+            "{energy:.4g} kWh and {power:.4g} kWh in {length})",
+            ratio=times,
+            count=int(wrong.sum()),
+            energy=float(np.median(energy[wrong & both])),
+            power=float(np.median(expected[wrong & both])),
+            length=pd.Timedelta(table.interval_us, "us"),
         ),
-        say(
-            "write the energy's true unit into mapping.toml: the standard says kWh, some systems write "
-            "Wh or W"
-        ),
+        _which_energy(times),
         say("the energy is missing (quarantined); the power is kept"),
     )
-    table.take_out(both, "station_energy_kwh", "D-ENERGY-POWER")
+    table.take_out(wrong, "station_energy_kwh", "D-ENERGY-POWER")
+
+
+def _which_energy(times: float) -> Message:
+    """Return what to do about an energy that is so many times too large: the unit in which it agrees."""
+    fitting = [
+        u.symbol
+        for u in UNITS.values()
+        if u.dimension == "energy" and AGREE[0] <= times * u.factor <= AGREE[1]
+    ]
+    if len(fitting) == 1:
+        return say(
+            "in {unit} the two would agree: write this unit of the energy into mapping.toml", unit=fitting[0]
+        )
+    return say(
+        'no usual unit of energy explains it: ask for the unit of the counter, or set it to "ignore" in '
+        "mapping.toml"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -134,8 +134,9 @@ def _name_sites(work: list[Draft], entries: list[FileMapping], root: str) -> lis
     alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for i in series:
         alike[used[i]].append(i)
-    several = any(_spans_overlap([work[i].stamps for i in members]) for members in alike.values())
-    if several and len(alike) > 1:
+    together = [_spans_overlap([work[i].stamps for i in members]) for members in alike.values()]
+    several = any(together)
+    if several and len(alike) > 1 and not (all(together) and _measure_the_same(entries, alike)):
         raise DataError(
             "E-FOLDER-MIXED",
             say("some files have the same columns over the same time (several sites) and others do not"),
@@ -146,6 +147,12 @@ def _name_sites(work: list[Draft], entries: list[FileMapping], root: str) -> lis
     for i in series:
         named[i] = replace(entries[i], site=work[i].raw.label if several else root)
     return named
+
+
+def _measure_the_same(entries: Sequence[FileMapping], alike: dict[tuple[str, ...], list[int]]) -> bool:
+    """Whether every two layouts share a measurement, so that neither can complete the other's sites."""
+    used = [{c.canonical for c in entries[m[0]].column if c.canonical != IGNORE} for m in alike.values()]
+    return all(a & b for a, b in combinations(used, 2))
 
 
 def _name_units(work: list[Draft], entries: list[FileMapping]) -> list[FileMapping]:

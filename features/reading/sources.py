@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +34,8 @@ SAME_LOAD = 0.02
 APART_K = 3.0
 """A sensor whose median lies further from that of its fellows stands at another place or is wrong [K]."""
 _DISAGREE = "they do not agree"
+_AGAIN = re.compile(r" \(\d+\)$")
+"""What tells repeated headers of one file apart (`features.reading.raw.unique_names`)."""
 _WHOLE = re.compile(r"(?<![a-z])(total|overall|plant|header|common|main|sum|all)(?![a-z])|总|合计|母管")
 
 
@@ -97,6 +99,11 @@ def _one(
     """Return the sources of one canonical column, one group used and the others left out."""
     if any({s.source for s in found} == set(p.headers) for p in sets):
         return [_noted(s, "sum", say("the three phases are summed")) for s in found]
+    copies = _copies(table[0], found)
+    found = [s for s in found if s.source not in copies]
+    if len(found) == 1:
+        return [*found, *_left_out(copies.values(), found[0].source, canonical)]
+    _ask_of_one_name(table, canonical, found, questions)
     groups: dict[str, list[ColumnMapping]] = defaultdict(list)
     for source in found:
         groups[without_numbers(source.source)].append(source)
@@ -107,16 +114,39 @@ def _one(
     meters = [g for g in ranked if not phases & {c.source for c in g}]
     if len(meters) > 1:
         _ask_which(table, canonical, meters, questions)
-    left_out = [
-        ColumnMapping(
-            other.source,
-            IGNORE,
-            confidence=other.confidence,
-            evidence=say("{other!r} already gives {canonical}", other=best[0].source, canonical=canonical),
-        )
-        for other in others
-    ]
+    left_out = _left_out([*others, *copies.values()], best[0].source, canonical)
     return [*_together(table[0], canonical, best), *left_out]
+
+
+def _left_out(others: Iterable[ColumnMapping], best: str, canonical: str) -> list[ColumnMapping]:
+    why = say("{other!r} already gives {canonical}", other=best, canonical=canonical)
+    return [ColumnMapping(o.source, IGNORE, confidence=o.confidence, evidence=why) for o in others]
+
+
+def _of_one_name(found: Sequence[ColumnMapping]) -> list[tuple[ColumnMapping, ColumnMapping]]:
+    """Return the columns whose header stands in the file before, with the first column of that header."""
+    first = {c.source: c for c in found}
+    numbered = ((first.get(_AGAIN.sub("", c.source)), c) for c in found if _AGAIN.search(c.source))
+    return [(one, again) for one, again in numbered if one is not None]
+
+
+def _copies(values: Values, found: Sequence[ColumnMapping]) -> dict[str, ColumnMapping]:
+    """Return the columns that repeat header and values of another: a sum would count it twice."""
+    copies = {}
+    for one, again in _of_one_name(found):
+        a, b = values(one), values(again)
+        if np.isfinite(a).any() and np.array_equal(a, b, equal_nan=True):
+            copies[again.source] = again
+    return copies
+
+
+def _ask_of_one_name(
+    table: tuple[Values, str], canonical: str, found: Sequence[ColumnMapping], questions: list[Question]
+) -> None:
+    """Ask which of two columns of one header is the site's: nothing says that they are to be added."""
+    for one, again in _of_one_name(found):
+        alike = replace(again, confidence=one.confidence)  # the number of its name makes it no less sure
+        _ask_which(table, canonical, [[one], [alike]], questions)
 
 
 def _rank(group: list[ColumnMapping], surest: float) -> tuple[bool, bool, bool, float, int]:

@@ -12,7 +12,7 @@ from features.errors import UnreadableFileError
 from features.message import Message, say
 from features.reading import bulk, points, text
 from features.reading.epw import read_epw
-from features.reading.files import Form, InputFile
+from features.reading.files import Form, InputFile, encrypted
 from features.reading.headers import STATION_ENERGY, match
 from features.reading.mapping import FileMapping
 from features.reading.packed import bomb
@@ -169,6 +169,8 @@ def load_parquet(file: InputFile) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, UnreadableFileError | MemoryError):
             raise
+        if "decrypt" in str(error).lower():
+            raise encrypted(file.where) from None
         raise UnreadableFileError(
             "E-FILE-DAMAGED",
             say("the Parquet file is damaged: {error}", error=str(error)[:300]),

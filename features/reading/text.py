@@ -133,6 +133,8 @@ def _decode(raw: bytes, encoding: str, where: str) -> tuple[str, str]:
             text = raw.decode(name)
         except UnicodeDecodeError:
             continue
+        if name == "gb18030" and _japanese(text) and not encoding:
+            break
         if _plausible(text, name) or (encoding and "\0" not in text):
             return name, text
     raise UnreadableFileError(
@@ -144,6 +146,11 @@ def _decode(raw: bytes, encoding: str, where: str) -> tuple[str, str]:
         where,
         say("export the file as UTF-8"),
     )
+
+
+def _japanese(text: str) -> bool:
+    """Whether text decoded as Chinese holds kana: EUC-JP has them at the same bytes, its kanji elsewhere."""
+    return len(re.findall("[\u3041-\u30fa]", text)) > 1
 
 
 def _plausible(text: str, name: str) -> bool:

@@ -12,6 +12,7 @@ from app.report.checked import MOST_POINTS, _thinned, pictures
 from app.service.check import check
 from app.service.reading import Exports
 from features.reading import read_export
+from sample_data.station_faults import station_fault
 
 ROWS = 96
 
@@ -60,6 +61,22 @@ def test_marks_stand_where_the_values_stood(export: Path) -> None:
     assert more == ""
     assert charts[0].summary.endswith("8 of 96 intervals are missing; 2 × D-SPIKE.")
     assert "taken out" in charts[0].wide
+
+
+def test_a_series_that_was_all_taken_out_has_a_picture(tmp_path: Path) -> None:
+    table = station_fault("energy unit", 1)
+    path = tmp_path / "station.csv"
+    table.to_csv(path, index=False)
+    reading = read_export(path)
+    charts, _ = pictures(reading.telemetry(), reading.marks.to_pandas())
+    energy = next(c for c in charts if c.title == "Station energy")
+    assert (
+        energy.summary
+        == f"0 values; {len(table)} of {len(table)} intervals are missing; {len(table)} × "
+        + ("D-ENERGY-POWER.")
+    )
+    finding = next(i for i in reading.issues if i.code == "D-ENERGY-POWER")
+    assert "in Wh the two would agree" in finding.remedy
 
 
 def test_a_long_series_keeps_its_extremes() -> None:

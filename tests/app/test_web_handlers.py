@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,7 +54,11 @@ def ask(
     async def run() -> HTTPResponse:
         application = Application(
             [
-                (r"/upload/(?P<token>[^/]+)", Upload, {"uploads": uploads, "most_bytes": MOST}),
+                (
+                    r"/upload/(?P<token>[^/]+)",
+                    Upload,
+                    {"uploads": uploads, "most_bytes": MOST, "most_session_bytes": 2 * MOST, "idle_s": 0.2},
+                ),
                 (r"/files/([^/]+)/([^/]+)/([^/]+)", AdviceFile, {"data": data, "uploads": uploads}),
             ]
         )
@@ -101,6 +108,81 @@ def test_a_file_that_announces_no_length_is_refused_while_it_arrives(uploads: Pa
         assert answer.code in (400, 413, 599)
     except (HTTPClientError, OSError):
         pass  # the connection was cut while the client still wrote
+    assert held(uploads) == []
+
+
+def refused(uploads: Path, data: Path, body: Callable[[Any], Awaitable[None]]) -> bool:
+    """Whether an upload is answered with a refusal or cut off."""
+    try:
+        return ask(uploads, data, f"/upload/{TOKEN}?name=a.csv", body=body).code in (400, 413, 507, 599)
+    except (HTTPClientError, OSError):
+        return True  # the connection was cut while the client still wrote
+
+
+def test_a_session_holds_no_more_than_its_share_whatever_is_announced(uploads: Path, data: Path) -> None:
+    incoming = uploads / TOKEN / "incoming"
+    incoming.mkdir()
+    (incoming / "earlier.csv").write_bytes(b"x" * MOST)
+    (uploads / TOKEN / ".part-of-another-tab").write_bytes(b"x" * (MOST - 10))
+
+    async def silent_about_its_length(write: Any) -> None:
+        for _ in range(5):
+            await write(b"x" * 1000)
+
+    before = held(uploads)
+    assert refused(uploads, data, silent_about_its_length)
+    assert ask(uploads, data, f"/upload/{TOKEN}?name=b.csv", body=b"x" * 11).code == 413
+    assert held(uploads) == before
+
+
+def test_an_upload_that_rests_is_cut_off_and_leaves_nothing(uploads: Path, data: Path) -> None:
+    async def slow(write: Any) -> None:
+        await write(b"x" * 100)
+        await asyncio.sleep(0.6)
+        await write(b"x" * 100)
+
+    assert refused(uploads, data, slow)
+    assert held(uploads) == []
+
+
+def test_an_upload_that_is_slow_and_does_not_rest_arrives(uploads: Path, data: Path) -> None:
+    async def steady(write: Any) -> None:
+        for _ in range(5):
+            await write(b"x" * 100)
+            await asyncio.sleep(0.08)
+
+    assert ask(uploads, data, f"/upload/{TOKEN}?name=a.csv", body=steady).code == 200
+    assert (uploads / TOKEN / "incoming" / "a.csv").stat().st_size == 500
+
+
+@pytest.mark.parametrize(("free", "code"), [(10_000, 200), (5_050, 507)])
+def test_the_last_share_of_the_disk_is_left_free(
+    uploads: Path, data: Path, monkeypatch: pytest.MonkeyPatch, free: int, code: int
+) -> None:
+    monkeypatch.setattr(
+        "app.web.handlers.shutil.disk_usage", lambda _: SimpleNamespace(total=100_000, free=free)
+    )
+    assert ask(uploads, data, f"/upload/{TOKEN}?name=a.csv", body=b"x" * 100).code == code
+    assert held(uploads) == (["incoming/a.csv"] if code == 200 else [])
+
+
+def test_a_disk_that_fills_up_leaves_no_part(
+    uploads: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: Any) -> int:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+    real = Path.open
+
+    def opened(path: Path, mode: str = "r", *more: Any) -> Any:
+        if not path.name.startswith(".part-"):
+            return real(path, mode, *more)
+        path.touch()
+        return Full()
+
+    monkeypatch.setattr(Path, "open", opened)
+    assert ask(uploads, data, f"/upload/{TOKEN}?name=a.csv", body=b"x" * 100).code == 507
     assert held(uploads) == []
 
 

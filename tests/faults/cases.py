@@ -1,8 +1,9 @@
 """Faulty exports by class: what each must be answered with.
 
 The classes A to E are those of a list of faults that real uploads bring: the container (A), the text's shape
-(B), time (C), physics (D) and 3GPP performance files (E). A maker writes one export into an empty folder and
-returns its path; nothing is stored.
+(B), time (C), physics (D) and 3GPP performance files (E). What the transport of an upload brings (A9, A11 and
+A12: endless, resting, onto a full disk) is tested with its handler in ``tests/app/test_web_handlers.py``. A
+maker writes one export into an empty folder and returns its path; nothing is stored.
 """
 
 from __future__ import annotations

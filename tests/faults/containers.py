@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import stat
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xlwt
 from openpyxl.chart import LineChart
+from pyarrow.parquet import encryption
 
 from tests.faults.cases import READ, STATION, fault, plant, put, text
 
@@ -48,6 +50,27 @@ def saved(folder: Path, book: openpyxl.Workbook, name: str = "site.xlsx") -> Pat
 def parquet(folder: Path, table: pa.Table, **options: object) -> Path:
     pq.write_table(table, folder / "site.parquet", **options)
     return folder / "site.parquet"
+
+
+class _Keys(encryption.KmsClient):
+    """Wraps keys by leaving them as they are: the reader has none of them."""
+
+    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:
+        del master_key_identifier
+        return base64.b64encode(key_bytes)
+
+    def unwrap_key(self, wrapped_key: bytes, master_key_identifier: str) -> bytes:
+        del master_key_identifier
+        return base64.b64decode(wrapped_key)
+
+
+def encrypted(folder: Path, *, plaintext_footer: bool) -> Path:
+    keys = encryption.EncryptionConfiguration(
+        footer_key="footer", column_keys={"columns": ["it_power_kw"]}, plaintext_footer=plaintext_footer
+    )
+    factory = encryption.CryptoFactory(lambda _: _Keys())
+    properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), keys)
+    return parquet(folder, plant_table(), encryption_properties=properties)
 
 
 def plant_table() -> pa.Table:
@@ -94,12 +117,12 @@ def byte_order_mark_only(folder: Path) -> Path:
     return put(folder, b"\xef\xbb\xbf")
 
 
-@fault("A2", "E-FILE-ENCODING", "E-FILE-TYPE", "E-FILE-EMPTY")
+@fault("A2", "E-FILE-ENCODING")
 def one_nul(folder: Path) -> Path:
     return put(folder, b"\0")
 
 
-@fault("A2", "E-FILE-ENCODING", "E-FILE-TYPE", "E-FILE-EMPTY")
+@fault("A2", "E-FILE-ENCODING")
 def a_mebibyte_of_nuls(folder: Path) -> Path:
     return put(folder, bytes(MIB))
 
@@ -170,7 +193,7 @@ def archive_in_an_archive(folder: Path) -> Path:
     return put(folder, zipped({"inner.zip": zipped({"a.csv": b"1" * MIB})}), "site.zip")
 
 
-@fault("A4", "E-FILE-DAMAGED", "E-FILE-BOMB")
+@fault("A4", "E-FILE-DAMAGED")
 def overlapping_entries(folder: Path) -> Path:
     raw = bytearray(zipped({"a.csv": b"x" * 5000, "b.csv": b"x" * 5000}, zipfile.ZIP_STORED))
     second = raw.rfind(b"PK\x01\x02")
@@ -200,7 +223,7 @@ def few_long_texts_for_many_rows(folder: Path) -> Path:
     return parquet(folder, pa.table({"timestamp": texts}), store_schema=False, compression="zstd")
 
 
-@fault("A5", "E-NO-TIME", "E-NO-MEASUREMENT", "E-FILE-DAMAGED")
+@fault("A5", "E-FILE-DAMAGED")
 def nested_a_hundred_deep(folder: Path) -> Path:
     kind: pa.DataType = pa.float64()
     value: object = 1.0
@@ -247,6 +270,16 @@ def parquet_of_decimals_and_dictionaries(folder: Path) -> Path:
     cells = [Decimal(str(v)) for v in table["it_power_kw"].to_pylist()]
     table = table.set_column(1, "it_power_kw", pa.array(cells, pa.decimal128(10, 2)))
     return parquet(folder, table.set_column(0, "timestamp", table["timestamp"].dictionary_encode()))
+
+
+@fault("A6", "E-FILE-PASSWORD")
+def encrypted_parquet(folder: Path) -> Path:
+    return encrypted(folder, plaintext_footer=False)
+
+
+@fault("A6", "E-FILE-PASSWORD")
+def parquet_with_encrypted_columns_and_a_plain_footer(folder: Path) -> Path:
+    return encrypted(folder, plaintext_footer=True)
 
 
 # -- A7: XML that wants more than to be read -----------------------------------------------------
@@ -317,7 +350,7 @@ def gzip_cut_off(folder: Path) -> Path:
     return put(folder, gzip.compress(text(plant()).encode())[:-30], "site.csv.gz")
 
 
-@fault("A8", "E-FILE-EMPTY", "D-FILE-SKIPPED")
+@fault("A8", "E-FILE-EMPTY")
 def link_in_a_zip(folder: Path) -> Path:
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
@@ -368,7 +401,7 @@ def the_same_rows_twice_in_another_order(folder: Path) -> Path:
 
 
 # -- A14: workbooks ------------------------------------------------------------------------------
-@fault("A14", "E-FILE-TYPE", "E-FILE-PASSWORD")
+@fault("A14", "E-FILE-TYPE")
 def workbook_with_a_password(folder: Path) -> Path:
     return put(folder, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(4096), "site.xlsx")
 
@@ -397,7 +430,7 @@ def broken_references(folder: Path) -> Path:
     return saved(folder, book)
 
 
-@fault("A14", READ, "D-NOT-A-NUMBER", "D-GAP", "E-NO-MEASUREMENT")
+@fault("A14", "D-COLUMN-EMPTY")
 def formulas_without_values(folder: Path) -> Path:
     book = workbook()
     sheet = book.active

@@ -73,7 +73,7 @@ def the_same_period_in_two_files(folder: Path) -> Path:
     return folder_of(folder, {"a.xml": file(SOUND), "b.xml": file(SOUND)})
 
 
-@fault("E3", "D-DUPLICATE", mapping=STATION)
+@fault("E3", "D-RESENT", mapping=STATION)
 def a_period_sent_again_with_other_values(folder: Path) -> Path:
     later = file(SOUND, when=period("2025-03-01T00:30:00Z"))
     again = file(SOUND.replace("412", "500"))
@@ -85,7 +85,7 @@ def duration_that_is_none(folder: Path) -> Path:
     return put(folder, file(SOUND, when=period(length="900")), "a.xml")
 
 
-@fault("E3", "D-OFF-GRID", "E-TIME-DRIFT", mapping=STATION)
+@fault("E3", "E-TIME-DRIFT", mapping=STATION)
 def periods_that_overlap(folder: Path) -> Path:
     ends = [f"2025-03-01T00:{15 + 5 * i:02d}:00Z" for i in range(8)]
     return folder_of(folder, {f"{i}.xml": file(SOUND, when=period(e)) for i, e in enumerate(ends)})

@@ -52,7 +52,7 @@ def fahrenheit_under_a_header_of_celsius(folder: Path) -> Path:
     return put(folder, changed(server_inlet_c=lambda t: t["server_inlet_c"] * 1.8 + 32))
 
 
-@fault("D2", "E-QUESTION-UNIT", "D-OUT-OF-BOUNDS")
+@fault("D2", "E-QUESTION-UNIT")
 def kelvin_under_a_header_of_celsius(folder: Path) -> Path:
     return put(folder, changed(server_inlet_c=lambda t: t["server_inlet_c"] + 273.15))
 
@@ -86,7 +86,7 @@ def registered(modulus: float, reset: int | None = None) -> str:
     return text(table.assign(**{"facility_energy (kWh)": (reading % modulus).round(1)}))
 
 
-@fault("D5", "D-COUNTER-RESET", "D-COUNTER-ROLLOVER")
+@fault("D5", "D-COUNTER-ROLLOVER")
 def register_that_rolls_over(folder: Path) -> Path:
     return put(folder, registered(2**16))
 
@@ -106,12 +106,12 @@ def stuck_at_zero(folder: Path) -> Path:
     return put(folder, with_values("outdoor_dry_bulb_c", slice(200, 260), 0.0))
 
 
-@fault("D7", "D-SPIKE", "D-OUT-OF-BOUNDS", "D-PUE-BELOW-1")
+@fault("D7", "D-SPIKE")
 def spike_of_a_hundred_times(folder: Path) -> Path:
     return put(folder, with_values("it_power_kw", slice(150, 151), 10_000.0))
 
 
-@fault("D7", "D-SPIKE", "D-OUT-OF-BOUNDS", "D-PUE-BELOW-1")
+@fault("D7", "D-OUT-OF-BOUNDS")
 def saturated_at_the_end_of_the_range(folder: Path) -> Path:
     return put(folder, with_values("server_inlet_c", slice(150, 155), 200.0))
 
@@ -131,32 +131,67 @@ def wet_bulb_above_dry_bulb(folder: Path) -> Path:
     return put(folder, text(table.assign(outdoor_wet_bulb_c=wet)))
 
 
-@fault("D8", "D-OUT-OF-BOUNDS", "E-QUESTION-UNIT", "E-NO-MEASUREMENT", "D-COLUMN-IGNORED")
+@fault("D8", "D-UNIT-UNKNOWN")
 def utilisation_above_one(folder: Path) -> Path:
     table = station()
     table.loc[10:12, "prb utilisation"] = 1.4
     return put(folder, text(table))
 
 
-@fault("D9", "D-NEGATIVE-POWER", "D-OUT-OF-BOUNDS")
+@fault("D8", "D-DEW-POINT")
+def dew_point_above_dry_bulb(folder: Path) -> Path:
+    table = plant(LONG)
+    dew = table["outdoor_dry_bulb_c"] - 4
+    dew[100:110] += 8
+    return put(folder, text(table.assign(outdoor_dew_point_c=dew)))
+
+
+@fault("D1", "D-ENERGY-POWER")
+def watt_hours_under_a_header_of_kilowatt_hours(folder: Path) -> Path:
+    table = station()
+    power = (1000 * table["Energy (kWh)"]).round(1)
+    return put(folder, text(table.assign(**{"Average Power (W)": power, "Energy (kWh)": power})))
+
+
+@fault("D1", "D-UNIT-MIXED")
+def watts_for_thirty_hours_in_the_middle(folder: Path) -> Path:
+    table = plant(LONG)
+    table.loc[200:230, "it_power_kw"] *= 1000
+    return put(folder, text(table))
+
+
+@fault("D9", "D-SLEEP-TRAFFIC")
+def asleep_with_traffic(folder: Path) -> Path:
+    table = station(**{"Sleep Mode 1": 0.0})
+    table.loc[100:104, ["Sleep Mode 1", "prb utilisation"]] = [1.0, 0.8]
+    return put(folder, text(table))
+
+
+@fault("D9", "D-ENERGY-WITHOUT-LOAD")
+def energy_without_load(folder: Path) -> Path:
+    other = station(**{"base station": "b2", "prb utilisation": np.nan})
+    return put(folder, text(pd.concat([station(), other])))
+
+
+@fault("D9", "D-NEGATIVE-POWER")
 def station_of_negative_energy(folder: Path) -> Path:
     table = station()
     table.loc[10:12, "Energy (kWh)"] = -1.0
     return put(folder, text(table))
 
 
-@fault("D9", "D-GAP", "D-STUCK", "D-LOAD-WITHOUT-ENERGY", "D-ENERGY-ZERO")
+@fault("D9", "D-LOAD-WITHOUT-ENERGY")
 def load_without_energy(folder: Path) -> Path:
     table = station()
     table.loc[100:160, "Energy (kWh)"] = 0.0
     return put(folder, text(table))
 
 
-@fault("D10", READ, "D-EMPTY", "D-GAP", "D-COLUMN-IGNORED")
+@fault("D10", "D-COLUMN-EMPTY")
 def column_without_a_value(folder: Path) -> Path:
     return put(folder, changed(cooling_power_kw=np.nan))
 
 
-@fault("D10", READ, "D-STUCK")
+@fault("D10", READ)
 def three_rows(folder: Path) -> Path:
     return put(folder, text(plant(3)))

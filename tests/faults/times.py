@@ -27,7 +27,7 @@ def no_zone(folder: Path) -> Path:
     return put(folder, text(plant()))
 
 
-@fault("C1", "D-ZONE-ASSUMED", "D-NO-OFFSET")
+@fault("C1", "D-NO-OFFSET")
 def some_stamps_with_an_offset(folder: Path) -> Path:
     table = plant()
     table.loc[::2, "timestamp"] += "+08:00"
@@ -49,7 +49,7 @@ def hour_that_the_clocks_skip(folder: Path) -> Path:
     return put(folder, text(plant(96, "2025-03-29")))
 
 
-@fault("C2", READ, "D-OFF-GRID", mapping=Mapping(answer=(Answer(zone="Australia/Lord_Howe"),)))
+@fault("C2", READ, mapping=Mapping(answer=(Answer(zone="Australia/Lord_Howe"),)))
 def clocks_that_move_by_half_an_hour(folder: Path) -> Path:
     return put(folder, text(local("Australia/Lord_Howe", "2025-04-08", 96)))
 
@@ -81,13 +81,18 @@ def clock_jump(folder: Path) -> Path:
     return put(folder, text(stamped(moments + ahead)))
 
 
-@fault("C5", "D-TIME-DRIFT", "D-OFF-GRID", "E-TIME-DRIFT")
+@fault("C5", "E-TIME-DRIFT")
 def clock_that_drifts(folder: Path) -> Path:
     moments = pd.date_range("2025-03-01", periods=480, freq="3603s")
     return put(folder, text(stamped(moments + pd.to_timedelta(np.arange(480) % 7, unit="s"))))
 
 
-@fault("C5", "D-GAP", "D-NO-STAMP")
+@fault("C5", "D-INTERVAL-ODD")
+def clock_that_is_slow_by_three_seconds_an_hour(folder: Path) -> Path:
+    return put(folder, text(stamped(pd.date_range("2025-03-01", periods=480, freq="3603s"))))
+
+
+@fault("C5", "D-GAP")
 def stamps_of_1970(folder: Path) -> Path:
     table = plant()
     table.loc[40, "timestamp"] = "1970-01-01 00:00"
@@ -99,7 +104,7 @@ def a_day_is_missing(folder: Path) -> Path:
     return put(folder, text(plant(240).drop(index=range(100, 130))))
 
 
-@fault("C6", "D-OFF-GRID", "E-TIME-DRIFT", "D-GAP", "D-TIME-DRIFT")
+@fault("C6", "E-TIME-DRIFT")
 def five_fifteen_and_sixty_minutes_mixed(folder: Path) -> Path:
     moments = pd.date_range("2025-03-01", periods=96, freq="h").union(
         pd.date_range("2025-03-02", periods=48, freq="5min")
@@ -107,7 +112,7 @@ def five_fifteen_and_sixty_minutes_mixed(folder: Path) -> Path:
     return put(folder, text(stamped(moments)))
 
 
-@fault("C7", "D-OUT-OF-BOUNDS", "D-GAP", "D-DISORDER", "D-DUPLICATE")
+@fault("C7", "D-DUPLICATE")
 def clock_set_back_by_a_day(folder: Path) -> Path:
     moments = pd.date_range("2025-03-01", periods=96, freq="h").to_series()
     moments.iloc[60:] -= pd.Timedelta("1D")

@@ -39,14 +39,14 @@ def test_it_remembers_how_it_was_made() -> None:
         LIMIT.values["limit"] = 1.0  # type: ignore[index]  # noqa: PD011
 
 
-def test_values_are_formatted_as_an_f_string_formats_them() -> None:
+def test_values_but_durations_are_formatted_as_an_f_string_formats_them() -> None:
     share, name, stamp = np.float64(0.125), "a b", pd.Timestamp("2026-03-01 06:00", tz="UTC")
     length, count = pd.Timedelta("1h"), np.int64(1234)
     made = say(
         "{count:,} of {name!r}, {share:.1%} from {stamp:%Y-%m-%d} for {length}: {{{shape}}}",
         count=count, name=name, share=share, stamp=stamp, length=length, shape=[(3,)],
     )  # fmt: skip
-    assert made == f"{count:,} of {name!r}, {share:.1%} from {stamp:%Y-%m-%d} for {length}: {{{[(3,)]}}}"
+    assert made == f"{count:,} of {name!r}, {share:.1%} from {stamp:%Y-%m-%d} for 1 h: {{{[(3,)]}}}"
 
 
 def test_a_placeholder_without_a_value_is_a_fault() -> None:

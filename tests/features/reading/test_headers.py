@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from features.errors import QuestionError
+from features.errors import DataError, QuestionError
 from features.reading import Mapping, read_export
 from features.reading.headers import KNOWN, match
 from features.reading.timeaxis import parse
@@ -64,6 +64,43 @@ def test_known_columns_that_nothing_uses_are_named(write: Writer) -> None:
     assert "'CHW pump 1 speed (Hz)': read as chilled water pump speed; nothing here uses it" in evidence
 
 
+@pytest.mark.parametrize(
+    ("counter", "canonical", "unit"),
+    [
+        ("PEE.AvgPower", "station_power_w", "W"),
+        ("PEE.Energy", "station_energy_kwh", "kWh"),
+        ("RRU.PrbTotDl", "prb_utilisation", "%"),
+        ("RRU.PrbTotDl.010003e8", KNOWN, ""),
+        ("RRU.PrbTotUl", KNOWN, ""),
+        ("RRU.PrbUsedDl", KNOWN, ""),
+        ("RRU.MaxPrbUsedDl.01", KNOWN, ""),
+        ("PEE.MaxPower", KNOWN, ""),
+        ("DRB.UEThpDl.226F04", KNOWN, ""),
+    ],
+)
+def test_counters_have_the_units_of_the_standard(counter: str, canonical: str, unit: str) -> None:
+    found = match(counter, "base-station")
+    assert found is not None
+    assert (found.canonical, found.unit.symbol if found.unit else "") == (canonical, unit)
+
+
+@pytest.mark.parametrize("other", ["outdoor_dry_bulb_c", "it_power_kw"])
+def test_two_layouts_of_several_sites_are_sites_only_where_they_measure_the_same(
+    write: Writer, other: str
+) -> None:
+    rows = "".join(f"2025-03-01 {h:02d}:00,{20 + h % 5}\n" for h in range(24))
+    for name in "ab":
+        write("timestamp,outdoor_dry_bulb_c\n" + rows, f"in/{name}1.csv")
+        second = f"time,{other},outdoor_rh_pct\n" + rows.replace("\n", ",50\n")
+        folder = write(second, f"in/{name}2.csv").parent
+    if other == "outdoor_dry_bulb_c":
+        assert read_export(folder).telemetry().site_ids == ["a1", "a2", "b1", "b2"]
+        return
+    with pytest.raises(DataError) as caught:
+        read_export(folder)
+    assert caught.value.code == "E-FOLDER-MIXED"
+
+
 def test_which_of_two_meters_is_it_is_asked(write: Writer) -> None:
     hall = [100.0 + h % 7 for h in range(HOURS)]
     text = table(**{"Server power (kW)": hall, "Computing power (kW)": [0.6 * v for v in hall]})
@@ -79,6 +116,14 @@ def test_which_of_two_meters_is_it_is_asked(write: Writer) -> None:
     assert used(write(table(**{"Server power (kW)": hall, "Computing power (kW)": hall}), "b.csv"))
     total = used(write(table(**{"Server power (kW)": [1.0] * HOURS, "IT total power (kW)": hall}), "c.csv"))
     assert total == {"IT total power (kW)": "it_power_kw"}
+
+
+def test_a_column_that_stands_twice_counts_once(write: Writer) -> None:
+    power = [f"{50 + i % 7}.5" for i in range(HOURS)]
+    once = table(**{"IT power (kW)": power})
+    lines = [line + "," + line.split(",")[1] for line in once.splitlines()]
+    both = read_export(write("\n".join(lines), "twice.csv")).telemetry().frame["it_power_kw"]
+    assert both.tolist() == [float(p) for p in power]
 
 
 def test_numbered_meters_are_summed_beside_another_name(write: Writer) -> None:

@@ -133,7 +133,7 @@ def test_gaps_are_counted_and_not_filled(write: Writer, plant: pd.DataFrame) -> 
     reading = read(write, plant.drop(index=[10, 50, 51, 52]))
     gap = next(i for i in reading.issues if i.code == "D-GAP")
     assert "2 gaps, 4 intervals" in gap.evidence
-    assert "0 days 03:00:00" in gap.evidence
+    assert "lasts 3 h" in gap.evidence
     assert len(reading.telemetry().frame) == 476
 
 
@@ -233,3 +233,21 @@ def test_work_at_no_energy(write: Writer, plant: pd.DataFrame) -> None:
     reading = read(write, work)
     assert found(reading, "D-LOAD-WITHOUT-ENERGY") == ["error"]
     assert reading.telemetry().frame["it_power_kw"].isna().sum() == 5
+
+
+def test_totals_below_the_rows_are_no_error_and_a_broken_stamp_is(write: Writer, plant: pd.DataFrame) -> None:
+    whole = plant.to_csv(index=False)
+    totals = read_export(write(whole + "Total,24,1,2,3,4,5,6\n,24,1,2,3,4,5,6\n"))
+    found = next(i for i in totals.issues if i.code == "D-NO-STAMP")
+    assert (found.severity, found.rows) == ("info", 2)
+    assert totals.counts.rejected == 2
+    cut = read_export(write(whole + "2025-0,24,1,2,3,4,5,6\n"))
+    assert next(i for i in cut.issues if i.code == "D-NO-STAMP").severity == "error"
+
+
+def test_unused_columns_of_one_reason_are_listed_together(write: Writer, plant: pd.DataFrame) -> None:
+    strangers = {f"vendor counter {i}": 1.0 for i in range(7)}
+    reading = read_export(write(plant.assign(**strangers).to_csv(index=False)))
+    found = next(i for i in reading.issues if i.code == "D-COLUMN-IGNORED")
+    assert found.evidence.startswith("7 columns are not used: 'vendor counter 0', ")
+    assert found.evidence.endswith("'vendor counter 3' and 3 more: no meaning recognised")

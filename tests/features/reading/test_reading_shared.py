@@ -114,7 +114,6 @@ def test_same_year_as_workbook_and_parquet(shared: Path, tmp_path: Path) -> None
         "bms_baotou/log_2024-09",
         "bms_baotou/trend_2024-10",
         "gpu_servers_cornell",
-        "pm_xml",
         "esif_monthly",
         "cell_traffic_barcelona",
         "workload",
@@ -133,6 +132,24 @@ def test_other_exports_are_read_or_refused_with_a_remedy(shared: Path, name: str
     if reading is not None:
         assert reading.counts.accepted > 0.9 * reading.counts.rows_in
         reading.telemetry()
+
+
+def test_performance_file_whose_energy_contradicts_its_power(shared: Path) -> None:
+    reading = read_export(shared / "data" / "pm_xml")
+    # 25 W over 60 s are 0.000417 kWh; the file says 21780 and 20856, outside of the physical bounds too
+    assert "D-ENERGY-POWER" in codes(reading.issues)
+    assert "D-OUT-OF-BOUNDS" not in codes(reading.issues)
+    frame = reading.telemetry().frame
+    assert frame["station_power_w"].dropna().tolist() == [25.0, 25.0]
+    assert frame["station_energy_kwh"].notna().sum() == 0
+    assert (reading.counts.rows_in, reading.counts.quarantined) == (4, 2)
+
+
+def test_a_folder_of_folders_says_what_to_give(shared: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read_export(shared / "data" / "bms_baotou")
+    assert caught.value.code == "E-FOLDER-EMPTY"
+    assert str(shared / "data" / "bms_baotou" / "log_2024-09") in caught.value.remedy
 
 
 def test_questions_of_real_exports_can_be_answered(shared: Path) -> None:
