@@ -13,10 +13,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from datetime import date
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar, cast
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -121,7 +120,7 @@ def load_measures(folder: Path | None = None) -> tuple[Measure, ...]:
         A file is not TOML (``E-MEASURE-TOML``), breaks the model (``E-MEASURE-KEY``), is named
         otherwise than its id (``E-MEASURE-ID``), or the folder holds none (``E-MEASURE-NONE``).
     """
-    return _shipped_measures() if folder is None else _load(Measure, folder, "MEASURE")
+    return _entries(Measure, folder, "measures", "MEASURE")
 
 
 def load_limits(folder: Path | None = None) -> tuple[LimitStandard, ...]:
@@ -137,7 +136,7 @@ def load_limits(folder: Path | None = None) -> tuple[LimitStandard, ...]:
     features.errors.CatalogueError
         As `load_measures`, with codes ``E-LIMIT-...``.
     """
-    return _shipped_limits() if folder is None else _load(LimitStandard, folder, "LIMIT")
+    return _entries(LimitStandard, folder, "limits", "LIMIT")
 
 
 def load_retrofits(folder: Path | None = None) -> tuple[Retrofit, ...]:
@@ -153,7 +152,7 @@ def load_retrofits(folder: Path | None = None) -> tuple[Retrofit, ...]:
     features.errors.CatalogueError
         As `load_measures`, with codes ``E-RETROFIT-...``.
     """
-    return _shipped_retrofits() if folder is None else _load(Retrofit, folder, "RETROFIT")
+    return _entries(Retrofit, folder, "retrofits", "RETROFIT")
 
 
 def load_share_rules(folder: Path | None = None) -> tuple[ShareRule, ...]:
@@ -169,7 +168,7 @@ def load_share_rules(folder: Path | None = None) -> tuple[ShareRule, ...]:
     features.errors.CatalogueError
         As `load_measures`, with codes ``E-RULE-...``.
     """
-    return _load(ShareRule, folder or Path(str(files("advisor") / "share_rules")), "RULE")
+    return _entries(ShareRule, folder, "share_rules", "RULE")
 
 
 def load_certificate_schemes(folder: Path | None = None) -> dict[str, CertificateScheme]:
@@ -185,23 +184,20 @@ def load_certificate_schemes(folder: Path | None = None) -> dict[str, Certificat
     features.errors.CatalogueError
         As `load_measures`, with codes ``E-SCHEME-...``.
     """
-    read = _load(CertificateScheme, folder or Path(str(files("advisor") / "certificate_schemes")), "SCHEME")
+    read = _entries(CertificateScheme, folder, "certificate_schemes", "SCHEME")
     return {scheme.code: scheme for scheme in read}
 
 
-@cache
-def _shipped_measures() -> tuple[Measure, ...]:
-    return _load(Measure, Path(str(files("advisor") / "measures")), "MEASURE")
+def _entries(model: type[_Entry], folder: Path | None, shipped: str, what: str) -> tuple[_Entry, ...]:
+    """Return the entries of a folder; None: of the shipped folder of that name, read once."""
+    if folder is not None:
+        return _load(model, folder, what)
+    if model not in _SHIPPED:
+        _SHIPPED[model] = _load(model, Path(str(files("advisor") / shipped)), what)
+    return cast("tuple[_Entry, ...]", _SHIPPED[model])
 
 
-@cache
-def _shipped_limits() -> tuple[LimitStandard, ...]:
-    return _load(LimitStandard, Path(str(files("advisor") / "limits")), "LIMIT")
-
-
-@cache
-def _shipped_retrofits() -> tuple[Retrofit, ...]:
-    return _load(Retrofit, Path(str(files("advisor") / "retrofits")), "RETROFIT")
+_SHIPPED: dict[type, tuple[object, ...]] = {}
 
 
 def _load(model: type[_Entry], folder: Path, what: str) -> tuple[_Entry, ...]:

@@ -33,6 +33,7 @@ from advisor.dispatch_site import (
     SiteDispatch,
     Target,
     added,
+    linked,
 )
 from advisor.lp import GAP, VERSION
 from advisor.plan import SolverReport
@@ -246,13 +247,9 @@ class DispatchModel:
         )
         if setting.limited is not None or everywhere:
             return [tuple(self._sites)]
-        linked = {name: {name} for name in self._sites}
-        groups = [e.site_ids for e in setting.exchanges] + [c.site_ids for c in setting.classes]
-        for ids in groups + [t.site_ids for t in setting.targets if t.site_ids is not None]:
-            together = set().union(*(linked[name] for name in ids))
-            for name in together:
-                linked[name] = together
-        return list(dict.fromkeys(tuple(n for n in self._sites if n in linked[name]) for name in self._sites))
+        links = [e.site_ids for e in setting.exchanges] + [c.site_ids for c in setting.classes]
+        links += [t.site_ids for t in setting.targets if t.site_ids is not None]
+        return linked(self._sites, links)
 
     def _alone(self, site: DispatchSite) -> bool:
         """Whether nothing can be decided at the site."""

@@ -13,7 +13,7 @@ from advisor.dispatch_lp_work import WorkPart
 from advisor.dispatch_options import Option
 from advisor.dispatch_site import SHARES, DispatchSite, IntArray, Objective, Setting, Target
 from advisor.lp import Bounds, Lp, Solved
-from advisor.work import running
+from advisor.work import arriving_kw
 from features.frame import FloatArray
 
 
@@ -82,16 +82,13 @@ class Block:
 
     # -- structure -------------------------------------------------------------------------------
     def _site_part(self, k: int, site: DispatchSite) -> SitePart:
-        here, most = np.zeros(len(site.load_kw)), np.zeros(len(site.load_kw))
-        for work in self.classes:
-            if work.home == site.site_id:
-                here = here + work.before_kw
-            if site.site_id in work.site_ids:
-                most = most + running(work.live_kw(), work.run_steps if work.in_one_piece else 1)
+        hosted = [c for c in self.classes if site.site_id in c.site_ids]
+        here, most = arriving_kw(hosted, site.site_id, len(site.load_kw)), np.zeros(len(site.load_kw))
+        for work in hosted:
+            most = most + work.power_kw(work.live_kw())
         growing = any(o.kind == "supply" and o.site_id == site.site_id for o in self.options)
-        hosting = any(site.site_id in c.site_ids for c in self.classes)
         hubs = [h for h, members in enumerate(self._members) if k in members]
-        return SitePart(self._lp, site, self.setting, hubs, here, most, hosting=hosting, growing=growing)
+        return SitePart(self._lp, site, self.setting, hubs, here, most, hosting=bool(hosted), growing=growing)
 
     def _exchange_rows(self, h: int, members: list[int]) -> None:
         if not members:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from advisor.dispatch_site import DispatchSite, IntArray, Setting
+from advisor.work import arriving_kw
 from features.errors import PlanError, UsageError
-from features.frame import FloatArray
 from features.message import say
 
 TOLERANCE = 1e-9
@@ -57,7 +57,7 @@ def check_setting(sites: Mapping[str, DispatchSite], setting: Setting) -> None:
         if (work.before_kw[~home.open] > 0).any():
             _refuse(say("work arrives in steps without data"), work.name)
     for name, site in sites.items():
-        arrives = classes_kw(site, setting)
+        arrives = arriving_kw(setting.classes, name, len(site.load_kw))
         slack = TOLERANCE * max(float(site.work_kw.max()), 1.0)
         if (arrives > site.work_kw + slack).any():
             _refuse(say("classes of work arrive beyond the site's work"), name)
@@ -77,15 +77,6 @@ def check_setting(sites: Mapping[str, DispatchSite], setting: Setting) -> None:
         _refuse(say("a name stands twice"), ", ".join(names[:5]))
 
 
-def classes_kw(site: DispatchSite, setting: Setting) -> FloatArray:
-    """Return the work of classes that arrives at a site, shape (n,) [kW]."""
-    arrives = np.zeros_like(site.load_kw)
-    for work in setting.classes:
-        if work.home == site.site_id:
-            arrives = arrives + work.before_kw
-    return arrives
-
-
 def check_capacity(site: DispatchSite, setting: Setting) -> None:
     """Refuse work that exceeds the capacity and may not leave its step, and a reserve beyond the battery.
 
@@ -94,7 +85,7 @@ def check_capacity(site: DispatchSite, setting: Setting) -> None:
     features.errors.PlanError
         ``E-DISPATCH-CAPACITY``, ``E-DISPATCH-RESERVE``.
     """
-    fixed = site.work_kw - classes_kw(site, setting)
+    fixed = site.work_kw - arriving_kw(setting.classes, site.site_id, len(site.load_kw))
     above = fixed - site.it_capacity_kw - site.flexible_share * fixed
     stuck = np.where(site.open, above, -np.inf)
     if (stuck > TOLERANCE * max(float(site.work_kw.max()), 1.0)).any():

@@ -56,10 +56,6 @@ class WorkPart:
             return np.zeros(0, dtype=np.int64)
         return np.concatenate([np.arange(c, c + self.steps) for c in self.first.values()])
 
-    @property
-    def _run_steps(self) -> int:
-        return self.work.run_steps if self.work.in_one_piece else 1
-
     def _site_of(self, name: str) -> str:
         return self.work.home if name in ("kept", "late") else name
 
@@ -67,7 +63,7 @@ class WorkPart:
         part = self._parts[self._site_of(name)]
         rate = part.site.facility_per_work + self._place_of[self._site_of(name)].transfer_kwh_per_kwh
         t = np.arange(self.steps)
-        for k in range(self._run_steps):
+        for k in range(self.work.begun_steps):
             part.draws(t[k:], column + t[: self.steps - k], self._unit * rate[k:])
             part.occupies(t[k:], column + t[: self.steps - k], self._unit)
 
@@ -96,7 +92,7 @@ class WorkPart:
 
     def _over_run(self, per_kw: FloatArray) -> FloatArray:
         """Return the sum over the steps that a job begun in each step runs."""
-        return running(per_kw[::-1], self._run_steps)[::-1]
+        return running(per_kw[::-1], self.work.begun_steps)[::-1]
 
     def constant(self, objective: Sum, names: frozenset[str] | None) -> float:
         """Return what is added to a sum whatever is planned."""
@@ -108,17 +104,19 @@ class WorkPart:
     def tie_break(self, vector: FloatArray) -> None:
         """Add the weights that choose among equal optima: at home, on arrival, else soon."""
         for name, column in self.first.items():
-            vector[column:][: self.steps] += self._unit * self._run_steps * (0.0 if name == "kept" else 1.0)
+            vector[column:][: self.steps] += (
+                self._unit * self.work.begun_steps * (0.0 if name == "kept" else 1.0)
+            )
         vector[self.begun :][: self.steps] -= 0.01
 
     def bounds(self, at: Bounds) -> None:
         """Set the bounds of the class's columns and rows."""
         live = self.work.live_kw()
-        soonest = self.work.arrival_kw if self.work.in_one_piece else self.work.before_kw
+        soonest = self.work.soonest_kw
         for name, column in self.first.items():
             site = self._parts[self._site_of(name)].site
             most = np.where(
-                _open(site, self._run_steps), np.minimum(live, soonest) if name == "kept" else live, 0.0
+                _open(site, self.work.begun_steps), np.minimum(live, soonest) if name == "kept" else live, 0.0
             )
             at.columns(column, 0.0, most / self._unit, self.steps)
         latest, earliest = self.work.begun()

@@ -20,7 +20,6 @@ from advisor.dispatch_site import (
     added,
 )
 from advisor.plan import SolverReport
-from advisor.work import running
 from features.frame import FloatArray
 from features.message import say
 
@@ -73,14 +72,13 @@ class Classes:
         before, done, transfer = (np.zeros_like(site.load_kw) for _ in range(3))
         price = moved = 0.0
         for work in (c for c in setting.classes if c.name in raw.work and site.site_id in c.site_ids):
-            steps = work.run_steps if work.in_one_piece else 1
             begun = raw.work[work.name][site.site_id]
-            power = running(begun, steps)
+            power = work.power_kw(begun)
             done = done + power
             if work.home == site.site_id:
                 before = before + work.before_kw
-                soonest = work.arrival_kw if work.in_one_piece else work.before_kw
-                moved += steps * setting.hours * float(np.maximum(soonest - begun, 0.0).sum())
+                late = np.maximum(work.soonest_kw - begun, 0.0)
+                moved += work.begun_steps * setting.hours * float(late.sum())
             for place in (p for p in work.places if p.site_id == site.site_id):
                 transfer = transfer + place.transfer_kwh_per_kwh * power
                 price += setting.hours * place.transfer_price_per_kwh * float(power.sum())

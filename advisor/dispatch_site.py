@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Literal
@@ -354,3 +355,14 @@ class Dispatch:
             "sites": {name: site.totals.to_dict() for name, site in self.sites.items()},
             "report": vars(self.report),
         }
+
+
+def linked(names: Iterable[str], links: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the sites that links join directly or through others, in the order given."""
+    known = tuple(names)
+    group = {name: {name} for name in known}
+    for ids in links:
+        together = set().union(*(group[name] for name in ids))
+        for name in together:
+            group[name] = together
+    return list(dict.fromkeys(tuple(n for n in known if n in group[name]) for name in known))

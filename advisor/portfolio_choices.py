@@ -16,7 +16,7 @@ from advisor.portfolio_case import SiteCase
 from advisor.portfolio_supply import PV, Horizon, no_pv_shape, profile_kw
 from advisor.portfolio_terms import Choice, Work
 from advisor.solar import pv_per_kw
-from advisor.work import Place, WorkClass, running
+from advisor.work import Place, WorkClass, arriving_kw, running
 from features.errors import SiteFileError
 from features.frame import FloatArray
 from features.message import say, term
@@ -47,9 +47,7 @@ def classes_of(
     by_id = {c.dispatch.site_id: c for c in cases}
     classes = [_class(w, portfolio.movement, by_id, horizon, tables) for w in portfolio.work]
     for site_id, case in by_id.items():
-        arrives = sum(
-            (c.before_kw for c in classes if c.home == site_id), start=np.zeros(len(horizon.stamps))
-        )
+        arrives = arriving_kw(classes, site_id, len(horizon.stamps))
         over = arrives - case.dispatch.work_kw
         if (over > 1e-6 * max(float(case.dispatch.work_kw.max()), 1.0)).any():
             at = int(np.argmax(over))

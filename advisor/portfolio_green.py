@@ -11,8 +11,9 @@ import numpy as np
 from advisor.catalogue import load_certificate_schemes, load_share_rules
 from advisor.dispatch_site import SiteDispatch
 from advisor.green.account import GreenAccount, green_account
+from advisor.green.dispatched import flows_of
 from advisor.green.factors import residual_factor
-from advisor.green.flows import Basis, GreenFlows, GridMix, Label, Part, Supply
+from advisor.green.flows import Basis, Label, Part, Supply
 from advisor.green.instruments import Certificates, Instruments, Residual
 from advisor.green.offers import CertificateOffer, Lot, Unfit, certificate_lot
 from advisor.green.rules import RuleCheck, check_rule
@@ -99,20 +100,9 @@ def _tally(plan: SitePlan, done: SiteDispatch, whole: PortfolioPlan, *, bought: 
         else:
             supplies.append(_supply(part, hours * used, hours * np.maximum(made - used, 0.0)))
     site = plan.stands if bought else plan.case.dispatch
-    flows = GreenFlows(
-        site.site_id,
-        hours,
-        load_kwh=hours * done.load_kw,
-        grid_kwh=hours * (done.grid_kw + traded),
-        supplies=tuple(supplies),
-        grid=GridMix(cfe_share=1.0 - site.grid_non_green, carbon_g_per_kwh=site.carbon_g_per_kwh),
-        charge_kwh=hours * done.charge_kw,
-        discharge_kwh=hours * done.discharge_kw,
-        needed_kwh=hours * float((done.load_kw - done.transfer_kw).sum()),
-        it_kwh=None if site.it_kw is None else hours * float(done.work_kw.sum()),
-        basis=_basis(plan),
+    return tally(
+        flows_of(site, done, hours, supplies=tuple(supplies), over_grid_kw=traded, basis=_basis(plan))
     )
-    return tally(flows)
 
 
 def _supply(part: Generation, delivered: FloatArray, spilled: FloatArray | None) -> Supply:

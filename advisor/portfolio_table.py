@@ -11,7 +11,6 @@ from advisor.dispatch_site import Dispatch, Setting
 from advisor.plan import PLAN_COLUMNS
 from advisor.portfolio_case import SiteCase
 from advisor.portfolio_supply import Horizon
-from advisor.work import WorkClass, running
 from features.frame import FloatArray
 from features.schema import SCHEMA
 
@@ -76,13 +75,8 @@ def _commands(case: SiteCase, before: Dispatch, plan: Dispatch, setting: Setting
         yield "", case.work_lever, old.work_kw, new.work_kw
     for work in classes:
         here = np.zeros_like(site.load_kw) if work.home != name else work.before_kw
-        yield work.name, "it_power_kw", here, power_of(work, plan.work[work.name][name])
+        yield work.name, "it_power_kw", here, work.power_kw(plan.work[work.name][name])
     if storing:
         yield "", "battery_charge_kw", old.charge_kw, new.charge_kw
         yield "", "battery_discharge_kw", old.discharge_kw, new.discharge_kw
     yield "", "grid_power_kw", old.grid_kw, new.grid_kw
-
-
-def power_of(work: WorkClass, begun_kw: FloatArray) -> FloatArray:
-    """Return the power of a class at a site from what is begun or done there [kW]."""
-    return running(begun_kw, work.run_steps) if work.in_one_piece else begun_kw

@@ -18,7 +18,16 @@ import numpy as np
 import pandas as pd
 
 from advisor.dispatch import DispatchModel, as_it_is
-from advisor.dispatch_site import Dispatch, DispatchSite, Exchange, IntArray, Setting, SiteDispatch, added
+from advisor.dispatch_site import (
+    Dispatch,
+    DispatchSite,
+    Exchange,
+    IntArray,
+    Setting,
+    SiteDispatch,
+    added,
+    linked,
+)
 from advisor.plan import SolverReport
 from advisor.rolling_plan import ForecastPlanner, RepeatedPlanner, Weather
 from advisor.rolling_run import Executor, Planner, booked
@@ -194,11 +203,8 @@ def _together(
 
 def _groups(sites: Sequence[DispatchSite], setting: Setting) -> list[list[DispatchSite]]:
     """Return the sites that can reach each other through exchanges, together."""
-    groups: list[set[str]] = [{s.site_id} for s in sites]
-    for exchange in setting.exchanges:
-        joined = set(exchange.site_ids).union(*(g for g in groups if g & set(exchange.site_ids)))
-        groups = [joined, *(g for g in groups if not g & joined)]
-    return [[s for s in sites if s.site_id in group] for group in groups]
+    by_id = {s.site_id: s for s in sites}
+    return [[by_id[i] for i in ids] for ids in linked(by_id, [e.site_ids for e in setting.exchanges])]
 
 
 def _steps_between(look_again_hours: float | None, hours: float, n: int) -> int:

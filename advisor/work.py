@@ -7,6 +7,7 @@ arrived before it is done, and be done before its deadline.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -102,6 +103,20 @@ class WorkClass:
         """IT power when every job begins on arrival, shape (n,) [kW]."""
         return running(self.arrival_kw, self.run_steps)
 
+    @property
+    def begun_steps(self) -> int:
+        """How many steps power that is begun runs on: of jobs in one piece all, else the step itself."""
+        return self.run_steps if self.in_one_piece else 1
+
+    @property
+    def soonest_kw(self) -> FloatArray:
+        """What is begun (jobs in one piece) or done in each step when nothing waits, shape (n,) [kW]."""
+        return self.arrival_kw if self.in_one_piece else self.before_kw
+
+    def power_kw(self, begun_kw: FloatArray) -> FloatArray:
+        """Return the power from what is begun or done in each step, shape (n,) [kW]."""
+        return running(begun_kw, self.begun_steps)
+
     def live_kw(self) -> FloatArray:
         """Most that may be done, or for jobs in one piece begun, in each step, shape (n,) [kW].
 
@@ -121,9 +136,9 @@ class WorkClass:
         lower, upper : numpy.ndarray, shape (n,)
             Sum over steps of the power of work done [kW x step]; for jobs in one piece: of power begun.
         """
-        soonest = np.cumsum(self.arrival_kw if self.in_one_piece else self.before_kw)
+        soonest = np.cumsum(self.soonest_kw)
         latest = np.concatenate([np.zeros(self.wait_steps), soonest])[: len(soonest)]
-        last = len(soonest) - (self.run_steps if self.in_one_piece else 1)
+        last = len(soonest) - self.begun_steps
         latest[last:] = soonest[-1]  # everything ends inside
         return latest, soonest
 
@@ -132,3 +147,9 @@ def running(begun_kw: FloatArray, steps: int) -> FloatArray:
     """Return the power of jobs that run so many steps from the power begun in each step [kW]."""
     total = np.cumsum(begun_kw)
     return np.asarray(total - np.concatenate([np.zeros(steps), total])[: len(total)])
+
+
+def arriving_kw(classes: Iterable[WorkClass], site_id: str, steps: int) -> FloatArray:
+    """Return the work of classes that arrives at a site, done on arrival, shape (steps,) [kW]."""
+    here = [c.before_kw for c in classes if c.home == site_id]
+    return np.asarray(np.sum(here, axis=0)) if here else np.zeros(steps)

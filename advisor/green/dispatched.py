@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from advisor.dispatch_site import DispatchSite, SiteDispatch
 from advisor.green.flows import Basis, GreenFlows, GridMix, Part, Supply
+from features.frame import FloatArray
 
 NOTHING: Mapping[Part, Basis] = MappingProxyType({})
 
@@ -19,6 +20,8 @@ def flows_of(
     *,
     own: Supply | None = None,
     contracts: tuple[Supply, ...] = (),
+    supplies: tuple[Supply, ...] | None = None,
+    over_grid_kw: FloatArray | float = 0.0,
     grid: GridMix | None = None,
     basis: Mapping[Part, Basis] = NOTHING,
 ) -> GreenFlows:
@@ -37,20 +40,26 @@ def flows_of(
         self-built plant.
     contracts : tuple of Supply
         Traded supplies, shape (n,); they reach the site through what it buys.
+    supplies : tuple of Supply or None
+        All plants and contracts apart, in place of ``own`` and ``contracts``.
+    over_grid_kw : numpy.ndarray, shape (n,), or float
+        What the dispatch counts as own production and traded contracts deliver through the grid [kW].
     grid : GridMix or None
         None: all that the dispatch calls green is carbon-free, and its carbon factor.
     basis : mapping
         Part -> `Basis`.
     """
-    named = own or Supply("own production", "self-built", hours * done.own_used_kw)
-    plant = replace(named, delivered_kwh=hours * done.own_used_kw, spilled_kwh=hours * done.spilled_kw)
+    if supplies is None:
+        named = own or Supply("own production", "self-built", hours * done.own_used_kw)
+        plant = replace(named, delivered_kwh=hours * done.own_used_kw, spilled_kwh=hours * done.spilled_kw)
+        supplies = (plant, *contracts)
     mix = grid or GridMix(cfe_share=1.0 - site.grid_non_green, carbon_g_per_kwh=site.carbon_g_per_kwh)
     return GreenFlows(
         site.site_id,
         hours,
         load_kwh=hours * done.load_kw,
-        grid_kwh=hours * done.grid_kw,
-        supplies=(plant, *contracts),
+        grid_kwh=hours * (done.grid_kw + over_grid_kw),
+        supplies=supplies,
         grid=mix,
         charge_kwh=hours * done.charge_kw,
         discharge_kwh=hours * done.discharge_kw,

@@ -176,10 +176,9 @@ def _rolled(plan: PortfolioPlan) -> dict[str, object] | None:
 def _work(work: WorkClass, plan: PortfolioPlan) -> dict[str, object]:
     """Return what becomes of a class of work: where it is done, how much later [kWh]."""
     hours, begun = plan.horizon.hours, plan.dispatch.work[work.name]
-    steps = work.run_steps if work.in_one_piece else 1
+    steps = work.begun_steps
     done = {site: steps * hours * float(kw.sum()) for site, kw in begun.items()}
-    soonest = work.arrival_kw if work.in_one_piece else work.before_kw
-    kept = steps * hours * float(np.minimum(begun[work.home], soonest).sum())
+    kept = steps * hours * float(np.minimum(begun[work.home], work.soonest_kw).sum())
     total = sum(done.values())
     return {
         "home": work.home,
