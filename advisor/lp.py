@@ -7,6 +7,7 @@ bound that a gap counts from is recomputed from the rows' dual values, for the o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import highspy
@@ -20,7 +21,7 @@ from features.message import say
 
 IntArray = npt.NDArray[np.int64]
 
-VERSION = str(highspy.Highs().version())  # type: ignore[no-untyped-call]
+VERSION = version("highspy")
 OPTIMAL, INFEASIBLE = highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible
 UNDECIDED = highspy.HighsModelStatus.kUnboundedOrInfeasible
 GAP = 1e-4
