@@ -6,7 +6,8 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -109,6 +110,38 @@ def write_csv(path: Path, table: pd.DataFrame, *, for_people: bool = False, zone
 def write_parquet(path: Path, table: pa.Table) -> Path:
     """Write an Arrow table with page checksums."""
     return _replace(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
+
+
+def write_pieces(path: Path, pieces: Iterable[pa.Table]) -> Path:
+    """Write Arrow tables of one schema below each other; the next is made while one is written.
+
+    Statistics stand for text and stamps only: nobody looks for rows by a measured value.
+    """
+
+    def write(temporary: Path) -> None:
+        rest = iter(pieces)
+        first = next(rest)
+        keys = [f.name for f in first.schema if not pa.types.is_floating(f.type)]
+        stamps = [f.name for f in first.schema if pa.types.is_timestamp(f.type)]
+        with (
+            pq.ParquetWriter(
+                temporary,
+                first.schema,
+                compression="zstd",
+                use_dictionary=[n for n in first.schema.names if n not in stamps],
+                column_encoding=dict.fromkeys(stamps, "DELTA_BINARY_PACKED"),
+                write_statistics=keys,
+                write_page_checksum=True,
+            ) as writer,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            table: pa.Table | None = first
+            while table is not None:
+                following = pool.submit(next, rest, None)
+                writer.write_table(table)
+                table = following.result()
+
+    return _replace(path, write)
 
 
 def stamped(table: pd.DataFrame, *, zone_known: bool, as_text: bool) -> pd.DataFrame:

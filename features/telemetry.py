@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from pandas.api.types import is_string_dtype
 
 from features.errors import DataError
+from features.filed import is_filed, loaded
 from features.issues import DataIssue
 from features.message import say
 from features.schema import KEY_COLUMNS, SCHEMA, SCHEMA_VERSION, Kind
@@ -127,8 +133,8 @@ class Telemetry:
 
     def _check_values(self) -> None:
         for name in self.value_columns:
-            if SCHEMA[name].text:
-                continue
+            if SCHEMA[name].text or is_filed(self.frame[name]):
+                continue  # a column in a file was checked when it was written
             if self.frame[name].dtype != np.float64:
                 raise DataError(
                     "E-TELEMETRY-DTYPE",
@@ -138,22 +144,29 @@ class Telemetry:
                 raise DataError("E-TELEMETRY-INF", say("{name} holds infinite values", name=name))
 
     def _check_keys(self) -> None:
-        sites, units = (self.frame[c].to_numpy(dtype=object) for c in ("site_id", "unit_id"))
+        sites, units = (_names(self.frame[c]) for c in ("site_id", "unit_id"))
         stamps = self.frame["timestamp"].dt.as_unit("us").astype("int64").to_numpy()
-        same_site, same_unit = sites[1:] == sites[:-1], units[1:] == units[:-1]
-        same = (same_site & same_unit).astype(bool)
-        later = np.where(same, stamps[1:] > stamps[:-1], units[1:] > units[:-1])
-        if not np.where(same_site, later, sites[1:] > sites[:-1]).astype(bool).all():
+        other_site, other_unit = (np.not_equal(n[1:], n[:-1]).astype(bool) for n in (sites, units))
+        other = other_site | other_unit
+        steps = np.diff(stamps)
+        if (steps[~other] <= 0).any():
             self._refuse_order()
-        phase = stamps % int(self.interval / pd.Timedelta(microseconds=1))
-        if (phase[1:] != phase[:-1])[same].any():
+        at = np.flatnonzero(other)
+        keys = (
+            self.frame[["site_id", "unit_id"]]
+            .iloc[np.stack([at, at + 1], axis=1).ravel()]
+            .to_numpy(dtype=object)
+        )
+        if any(tuple(a) >= tuple(b) for a, b in zip(keys[::2], keys[1::2], strict=True)):
+            self._refuse_order()
+        if (steps[~other] % int(self.interval / pd.Timedelta(microseconds=1))).any():
             raise DataError(
                 "E-TELEMETRY-GRID", say("stamps do not lie on a grid of {interval}", interval=self.interval)
             )
 
     def _refuse_order(self) -> None:
         """Say what is wrong with keys of which one is not larger than the one before."""
-        keys = pd.MultiIndex.from_frame(self.frame[list(KEY_COLUMNS)])
+        keys = pd.MultiIndex.from_frame(loaded(self.frame[list(KEY_COLUMNS)]))
         if keys.has_duplicates:
             raise DataError(
                 "E-TELEMETRY-DUPLICATE", say("key stands twice: {keys}", keys=keys[keys.duplicated()][0])
@@ -166,7 +179,7 @@ class Telemetry:
         """Canonical columns that are present."""
         return [str(c) for c in self.frame.columns if c not in KEY_COLUMNS]
 
-    @property
+    @cached_property
     def site_ids(self) -> list[str]:
         """Sites in order."""
         return [str(s) for s in self.frame["site_id"].unique()]
@@ -197,6 +210,20 @@ class Telemetry:
         """Return the rows with ``start <= timestamp < end``."""
         inside = (self.frame["timestamp"] >= start) & (self.frame["timestamp"] < end)
         return replace(self, frame=self.frame[inside].reset_index(drop=True))
+
+    def unit_spans(self) -> list[tuple[str, str, int, int]]:
+        """Return site, unit, first row and end row of every unit; rows are sorted by unit."""
+        if self.frame.empty:
+            return []
+        names = [_names(self.frame[c]) for c in ("site_id", "unit_id")]
+        new = np.logical_or.reduce([(n[1:] != n[:-1]).astype(bool) for n in names])
+        starts = np.concatenate([[0], np.flatnonzero(new) + 1])
+        ends = np.append(starts[1:], len(self.frame))
+        keys = self.frame[["site_id", "unit_id"]].iloc[starts]
+        return [
+            (str(site), str(unit), int(start), int(end))
+            for site, unit, start, end in zip(keys["site_id"], keys["unit_id"], starts, ends, strict=True)
+        ]
 
     def site(self, site_id: str) -> Telemetry:
         """Return one site's rows."""
@@ -249,22 +276,22 @@ class Telemetry:
     # -- identity and exchange -----------------------------------------------------------------
     def content_hash(self) -> str:
         """Return the SHA-256 of keys, values and column names."""
-        digest = hashlib.sha256(json.dumps(sorted(self.value_columns)).encode())
         names = [*KEY_COLUMNS, *sorted(self.value_columns)]
-        for start in range(0, len(self.frame), _HASHED_ROWS):  # piece by piece: a fleet is large
-            piece = self.frame.iloc[start : start + _HASHED_ROWS][names]
-            digest.update(pd.util.hash_pandas_object(piece, index=False).to_numpy().tobytes())
-        return digest.hexdigest()
+        with ThreadPoolExecutor(2) as pool:
+            digests = list(pool.map(_digest, [self.frame[str(name)] for name in names]))
+        return hashlib.sha256(json.dumps([names, digests]).encode()).hexdigest()
+
+    def held(self) -> Telemetry:
+        """Return the telemetry with every number in memory, as computing with it needs."""
+        frame = loaded(self.frame)
+        return self if frame is self.frame else replace(self, frame=frame)
 
     def to_arrow(self) -> pa.Table:
         """Return an Arrow table; units are field metadata, the rest is schema metadata."""
-        table = pa.Table.from_pandas(self.frame, preserve_index=False)
-        fields = [
-            f.with_metadata({"unit": SCHEMA[f.name].unit, "role": SCHEMA[f.name].role})
-            if f.name in SCHEMA
-            else f
-            for f in table.schema
-        ]
+        return pa.concat_tables(self.pieces(max(len(self.frame), 1)))
+
+    def pieces(self, rows: int = 1 << 20) -> Iterator[pa.Table]:
+        """Return `to_arrow`'s table in pieces of so many rows; at least one, which may be empty."""
         about = {
             "schema_version": SCHEMA_VERSION,
             "kind": self.kind,
@@ -273,9 +300,18 @@ class Telemetry:
             "zone_assumed": self.zone.assumed,
             "sources": [[s.path, s.sha256] for s in self.sources],
         }
-        return table.cast(pa.schema(fields)).replace_schema_metadata(
-            {METADATA_KEY: json.dumps(about).encode()}
-        )
+        for start in range(0, max(len(self.frame), 1), rows):
+            piece = self.frame.iloc[start : start + rows]
+            table = pa.table({str(c): _arrow(piece[c]) for c in piece.columns})
+            fields = [
+                f.with_metadata({"unit": SCHEMA[f.name].unit, "role": SCHEMA[f.name].role})
+                if f.name in SCHEMA
+                else f
+                for f in table.schema
+            ]
+            yield table.cast(pa.schema(fields)).replace_schema_metadata(
+                {METADATA_KEY: json.dumps(about).encode()}
+            )
 
     @classmethod
     def from_arrow(cls, table: pa.Table, issues: Sequence[DataIssue] = ()) -> Telemetry:
@@ -300,6 +336,43 @@ class Telemetry:
             issues=tuple(issues),
             sources=tuple(Source(*s) for s in about["sources"]),
         )
+
+
+def _arrow(column: pd.Series) -> pa.Array:
+    """Return a column as Arrow holds it; what is not a number is missing."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        names = pa.array(column.cat.categories.to_numpy(dtype=object), pa.large_string())
+        return pa.DictionaryArray.from_arrays(pa.array(column.cat.codes.to_numpy()), names).cast(names.type)
+    if is_filed(column):
+        return pa.array(column.to_numpy(), from_pandas=not column.array.complete)
+    return pa.array(column, from_pandas=True)
+
+
+def _names(keys: pd.Series) -> npt.NDArray[Any]:
+    """Return names, or the numbers that stand for them."""
+    if isinstance(keys.dtype, pd.CategoricalDtype):
+        return keys.cat.codes.to_numpy()
+    return keys.to_numpy(dtype=object)
+
+
+def _digest(column: pd.Series) -> str:
+    """Return the SHA-256 of a column, however it is held; -0 is 0, missing is missing."""
+    digest = hashlib.sha256()
+    if isinstance(column.dtype, pd.CategoricalDtype) or is_string_dtype(column.dtype):
+        codes, names = pd.factorize(column)
+        digest.update(json.dumps([str(n) for n in names]).encode())
+        digest.update(codes.astype("<i8").tobytes())
+        return digest.hexdigest()
+    for start in range(0, len(column), _HASHED_ROWS):  # piece by piece: a fleet is large
+        piece = column.iloc[start : start + _HASHED_ROWS]
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            digest.update(piece.dt.as_unit("us").astype("int64").to_numpy().astype("<i8").tobytes())
+            continue
+        numbers = piece.to_numpy(dtype=np.float64) + 0.0
+        if not (is_filed(column) and column.array.complete):
+            numbers[np.isnan(numbers)] = np.nan
+        digest.update(numbers.astype("<f8").tobytes())
+    return digest.hexdigest()
 
 
 def utc(moment: str | datetime | pd.Timestamp, zone: TimeZone) -> pd.Timestamp:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from app import wording
@@ -161,30 +163,41 @@ def pictures(telemetry: Telemetry, marks: pd.DataFrame) -> tuple[tuple[Chart, ..
     marks : pandas.DataFrame
         `Reading.marks`.
     """
-    frame = telemetry.frame
     numbers = [
         c for c in telemetry.value_columns if not SCHEMA[c].text and SCHEMA[c].aggregation != "constant"
     ]
     keys = ["site_id", "unit_id", "column"]
-    counts = frame.groupby(["site_id", "unit_id"], observed=True)[numbers].count().reset_index()
-    filled = counts.melt(["site_id", "unit_id"], var_name="column", value_name="rows")
+    spans = pd.DataFrame(telemetry.unit_spans(), columns=["site_id", "unit_id", "start", "stop"])
+    with ThreadPoolExecutor(2) as pool:
+        rows = list(pool.map(lambda column: _known(telemetry, column, spans), numbers))
+    filled = pd.concat([spans.assign(column=c, place=i, rows=rows[i]) for i, c in enumerate(numbers)])
     counted = marks.groupby(keys).size().rename("marks").reset_index()
-    order = {c: i for i, c in enumerate(numbers)}
     every = filled.merge(counted, how="left", on=keys)
-    every = every.assign(marks=every["marks"].fillna(0), place=every["column"].map(order))
+    every = every.assign(marks=every["marks"].fillna(0))
     ranked = every[(every["rows"] > 1) | (every["marks"] > 0)]  # all taken out is worth a picture too
-    ranked = ranked.sort_values(["marks", "unit_id", "place"], ascending=[False, True, True], kind="stable")
+    ranked = ranked.sort_values(
+        ["marks", "unit_id", "site_id", "place"], ascending=[False, True, True, True], kind="stable"
+    )
     drawn = [
-        _picture(telemetry, marks, str(r.site_id), str(r.unit_id), str(r.column))
+        _picture(telemetry, marks, str(r.column), (str(r.site_id), str(r.unit_id), int(r.start), int(r.stop)))  # type: ignore[arg-type]
         for r in ranked.head(MOST_PICTURES).itertuples()
     ]
     more = len(ranked) - len(drawn)
     return tuple(drawn), f"{wording.count(more, 'more series')} without a picture." if more > 0 else ""
 
 
-def _picture(telemetry: Telemetry, marks: pd.DataFrame, site: str, unit: str, column: str) -> Chart:
-    frame = telemetry.frame
-    mine = frame[(frame["site_id"] == site) & (frame["unit_id"] == unit)].set_index("timestamp")[column]
+def _known(telemetry: Telemetry, column: str, spans: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Return how many values each unit has."""
+    missing = telemetry.frame[column].isna().to_numpy()
+    return np.add.reduceat(~missing, spans["start"].to_numpy(), dtype=np.int64)
+
+
+def _picture(
+    telemetry: Telemetry, marks: pd.DataFrame, column: str, span: tuple[str, str, int, int]
+) -> Chart:
+    site, unit, start, stop = span
+    rows = telemetry.frame[["timestamp", column]].iloc[start:stop]
+    mine = pd.Series(rows[column].to_numpy(dtype=np.float64), pd.DatetimeIndex(rows["timestamp"]))
     known = mine.dropna()
     grid = pd.date_range(mine.index[0], mine.index[-1], freq=telemetry.interval)
     whole = mine.reindex(grid)
@@ -202,11 +215,11 @@ def _picture(telemetry: Telemetry, marks: pd.DataFrame, site: str, unit: str, co
     )
     place = " / ".join(part for part in (site if len(telemetry.site_ids) > 1 else "", unit) if part)
     missing = int(whole.isna().sum())
-    span = (
+    reach = (
         f", {known.min():.4g} to {known.max():.4g} {wording.unit(SCHEMA[column].unit)}" if len(known) else ""
     )
     said = [
-        f"{len(known):,} values{span.rstrip()}",
+        f"{len(known):,} values{reach.rstrip()}",
         f"{missing:,} of {len(whole):,} intervals are missing" if missing else "none is missing",
         *(f"{count:,} × {code}" for code, count in where["code"].value_counts().items()),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from app.service.facts import describe, findings
 from app.service.reading import Exports, read
-from app.writing import make_folder, write_csv, write_parquet, write_text
+from app.writing import make_folder, write_csv, write_pieces, write_text
 from features.issues import DataIssue
 from features.message import say
 from features.reading import Mapping, Reading
@@ -80,20 +81,22 @@ def check(exports: Exports, *, out: Path | None = None, page: bool = True) -> Ch
     ------
     features.errors.UsageError, features.errors.DataError
     """
-    telemetry, readings = read(exports)
+    telemetry, readings = read(exports, held=False)
     outcome = CheckOutcome(telemetry, readings)
     if out is None:
         return outcome
     make_folder(out)
     quarantined = pa.concat_tables([r.quarantined_rows for r in readings]).to_pandas()
-    written: tuple[Path, ...] = (
-        write_text(out / "mapping.toml", outcome.mapping.to_toml()),
-        write_parquet(out / "telemetry.parquet", telemetry.to_arrow()),
-        write_csv(out / "issues.csv", issue_table(outcome.issues), for_people=True),
-        write_csv(out / "quarantined.csv", quarantined, for_people=True),
-    )
-    if page:
-        written = (*written, write_text(out / "check.html", _page(outcome)))
+    with ThreadPoolExecutor(1) as pool:  # a large table takes as long to write as the page to draw
+        table = pool.submit(write_pieces, out / "telemetry.parquet", telemetry.pieces())
+        written: tuple[Path, ...] = (
+            write_text(out / "mapping.toml", outcome.mapping.to_toml()),
+            write_csv(out / "issues.csv", issue_table(outcome.issues), for_people=True),
+            write_csv(out / "quarantined.csv", quarantined, for_people=True),
+        )
+        if page:
+            written = (*written, write_text(out / "check.html", _page(outcome)))
+        written = (*written, table.result())
     return CheckOutcome(telemetry, readings, written)
 
 

@@ -34,8 +34,14 @@ class Exports:
     zone: str | None = None
 
 
-def read(exports: Exports) -> tuple[Telemetry, tuple[Reading, ...]]:
+def read(exports: Exports, *, held: bool = True) -> tuple[Telemetry, tuple[Reading, ...]]:
     """Read the exports.
+
+    Parameters
+    ----------
+    exports : Exports
+    held : bool
+        Whether all numbers are wanted in memory; else those of a large file stay in files.
 
     Raises
     ------
@@ -47,7 +53,7 @@ def read(exports: Exports) -> tuple[Telemetry, tuple[Reading, ...]]:
     if exports.zone is not None:
         _check_zone(exports.zone)
     mapping = None if exports.mapping is None else _mapping(exports.mapping)
-    return read_paths(list(exports.paths), kind=exports.kind, mapping=mapping, zone=exports.zone)
+    return read_paths(list(exports.paths), kind=exports.kind, mapping=mapping, zone=exports.zone, held=held)
 
 
 def in_zone(telemetry: Telemetry, name: str) -> Telemetry:

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from features.errors import DataError
+from features.filed import kept_as
 from features.issues import DataIssue
 from features.message import Message, say
 from features.reading import timeaxis
 from features.reading.attributes import join_attributes
 from features.reading.convert import ROW, Rows, combined
 from features.reading.drift import MOST_OFF_GRID, steadied
-from features.reading.groups import Group, codes_of, grouped, micros_of, place_of
+from features.reading.groups import Group, grouped, keys_of, place_of
 from features.reading.ledger import Ledger
 from features.reading.numerals import BoolArray, FloatArray
 from features.reading.registers import increments
@@ -96,7 +97,7 @@ def assemble(parts: Sequence[Rows], ledger: Ledger) -> Assembled:
 # -- duplicates ----------------------------------------------------------------------------------
 def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Group:
     """Sort, keep one of identical rows, reject every row of a contradictory key."""
-    codes, micros = codes_of(group.frame), micros_of(group.frame)
+    codes, micros = group.codes, group.micros
     if _ascending(codes, micros):
         return group
     ids = group.frame[ROW].to_numpy()
@@ -167,17 +168,17 @@ def _interval(groups: Sequence[Group], ledger: Ledger, issues: list[DataIssue]) 
     """Return the common interval [us]."""
     found: dict[int, list[str]] = defaultdict(list)
     for group in groups:
-        codes, micros = codes_of(group.frame), micros_of(group.frame)
         tables = group.frame["_table"].to_numpy()
-        for table in np.unique(tables):
-            mine = tables == table
+        numbers = pd.unique(tables).tolist()
+        for table in sorted(numbers):
+            mine = tables == table if len(numbers) > 1 else slice(None)
             raw = ledger.tables[table]
-            step = raw.interval_us or timeaxis.interval_of(codes[mine], micros[mine])
+            step = raw.interval_us or timeaxis.interval_of(group.codes[mine], group.micros[mine])
             if step:
                 found[step].append(raw.file.name)
     if not found:  # one time per file: the files together tell
         for group in groups:
-            step = timeaxis.interval_of(codes_of(group.frame), micros_of(group.frame))
+            step = timeaxis.interval_of(group.codes, group.micros)
             if step:
                 found[step].append(ledger.tables[group.frame["_table"].iloc[0]].file.name)
     if not found:
@@ -246,8 +247,8 @@ def _note_odd(interval: int, issues: list[DataIssue]) -> None:
 
 def _on_grid(groups: Sequence[Group], interval: int, ledger: Ledger, issues: list[DataIssue]) -> list[Group]:
     """Reject the rows that do not lie on their unit's grid, over all files together."""
-    keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
-    off = timeaxis.off_grid(codes_of(keys), micros_of(keys), interval)
+    keys, codes, micros = keys_of(groups)
+    off = timeaxis.off_grid(codes, micros, interval)
     count = int(off.sum())
     if not count:
         return list(groups)
@@ -265,7 +266,7 @@ def _on_grid(groups: Sequence[Group], interval: int, ledger: Ledger, issues: lis
             place,
             say("export averages over fixed intervals (for example every 15 minutes on the quarter hour)"),
         )
-    ahead = _one_shift(codes_of(keys), micros_of(keys), off, interval)
+    ahead = _one_shift(codes, micros, off, interval)
     if ahead:
         evidence = say(
             "{evidence}: {count} in a row, all by {shift}; the clock was moved",
@@ -317,7 +318,8 @@ def _amounts(group: Group, interval: int, issues: list[DataIssue]) -> None:
         values = group.frame[canonical].to_numpy(dtype=np.float64)
         if how == "counter":
             values = increments(group, canonical, values, interval, issues)
-        group.frame[canonical] = values / hours if SCHEMA[canonical].unit == "kW" else values
+        values = values / hours if SCHEMA[canonical].unit == "kW" else values
+        group.frame[canonical] = kept_as(group.frame[canonical], values)
     if group.marks_end:
         group.frame["timestamp"] = group.frame["timestamp"] - pd.Timedelta(interval, "us")
 
@@ -326,8 +328,7 @@ def _amounts(group: Group, interval: int, issues: list[DataIssue]) -> None:
 def _joined(groups: Sequence[Group], interval: int, issues: list[DataIssue]) -> Assembled:
     if len(groups) == 1:
         return _alone(groups[0], interval, issues)
-    keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
-    codes, micros = codes_of(keys), micros_of(keys)
+    keys, codes, micros = keys_of(groups)
     order = np.lexsort((micros, codes))
     new = np.concatenate([[True], (np.diff(codes[order]) != 0) | (np.diff(micros[order]) != 0)])
     position = np.empty(len(order), dtype=np.int64)

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from features.errors import MappingFileError
+from features.filed import FiledArray, numbered
 from features.issues import DataIssue, Severity
 from features.message import Message, say, term
-from features.reading import numerals, timeaxis, undated
-from features.reading.draft import no_date
+from features.reading import timeaxis
+from features.reading.cells import cells_of
 from features.reading.ledger import Ledger
 from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, TimeMapping
 from features.reading.numerals import BoolArray, FloatArray
@@ -76,6 +75,7 @@ class _Conversion:
         self.ids = ledger.ids(table)
         self.issues: list[DataIssue] = []
         _check_headers(self.raw, self.mapping)
+        self.cells = cells_of(self.raw, self.mapping)
         ledger.reject(ledger.broken_ids(table), "D-ROW-RAGGED")
         if self.raw.broken:
             self.issues.append(_ragged(self.raw))
@@ -83,31 +83,39 @@ class _Conversion:
     def frames(self, zone: str) -> list[tuple[FileMapping, pd.DataFrame]]:
         """Return the placed rows, then those of every unit that has columns of its own."""
         mapping = self.mapping
-        sites = _key(self.raw, mapping.site_column, mapping.site)
-        units = _key(self.raw, mapping.unit_column, mapping.unit_id)
+        sites = self._key(mapping.site_column, mapping.site)
+        units = self._key(mapping.unit_column, mapping.unit_id)
         placed = sites.notna().to_numpy() & units.notna().to_numpy()
         self._reject(~placed, "D-NO-KEY", say("rows without site or unit"))
         columns: dict[str, object] = {"site_id": sites, "unit_id": units}
         if mapping.time is not None:
-            stamps = self._stamps(mapping.time, zone, placed)
+            stamps = self._stamps(mapping.time, zone, placed, _codes(sites, units))
             columns["timestamp"] = stamps
             placed &= ~np.isnat(stamps)
         columns[ROW] = self.ids
         result = []
         for unit in dict.fromkeys(["", *(c.unit_id for c in mapping.column)]):
             part = replace(mapping, column=tuple(c for c in mapping.column if c.unit_id == unit))
-            own = {"unit_id": pd.Series([unit] * len(placed), dtype="str")} if unit else {}
+            own = {"unit_id": self._key("", unit)} if unit else {}
             # Without a copy: a large export's numbers are held once.
             whole = pd.DataFrame({**columns, **own, **self._values(part.column, placed)}, copy=False)
             result.append((part, whole if placed.all() else whole[placed].reset_index(drop=True)))
         return result
+
+    def _key(self, header: str, constant: str) -> pd.Series:
+        if header:
+            return self.cells.key(header)
+        if self.raw.whole is None:
+            return pd.Series([constant] * self.raw.count, dtype="str")
+        codes = np.zeros(self.raw.count, dtype=np.int8)
+        return pd.Series(pd.Categorical.from_codes(codes, pd.Index([constant], dtype=object)))
 
     def _reject(self, where: BoolArray, code: str, what: str, severity: Severity = "error") -> None:
         count = int(where.sum())
         if not count:
             return
         self.ledger.reject(self.ids[where], code)
-        first = int(self.raw.lines[np.flatnonzero(where)[0]])
+        first = self._line(np.flatnonzero(where)[0])
         self._note(
             code,
             severity,
@@ -143,20 +151,13 @@ class _Conversion:
             )
         )
 
-    def _stamps(self, time: TimeMapping, zone: str, keyed: BoolArray) -> StampArray:
-        column = self.raw.data[time.columns[0]]
-        if len(time.columns) > 2:
-            column = timeaxis.from_parts([self.raw.data[c] for c in time.columns])
-        elif len(time.columns) > 1:
-            column = timeaxis.with_time_of_day(column, self.raw.data[time.columns[1]])
-        if time.date:
-            stamps = undated.placed(column, time.date)
-            if stamps is None:
-                raise no_date(self.raw.file.name, time.columns[0], say("and do not run forward"))
-        else:
-            stamps = timeaxis.parse(column, time.order)
-        unread = keyed & np.isnat(stamps.wall)
-        summary = _at_the_end(unread) & _without_digits(column)
+    def _stamps(self, time: TimeMapping, zone: str, placed: BoolArray, codes: IntArray) -> StampArray:
+        stamps = self.cells.stamps()
+        unread = placed & np.isnat(stamps.wall)
+        summary = np.zeros_like(unread)
+        if unread.any():
+            last = np.flatnonzero(unread & _at_the_end(unread))
+            summary[last] = self.cells.wordy(last)
         self._reject(
             unread & ~summary,
             "D-NO-STAMP",
@@ -171,24 +172,24 @@ class _Conversion:
             "info",
         )
         if stamps.offset_s is not None:
-            bare = keyed & ~unread & np.isnan(stamps.offset_s)
+            bare = placed & ~unread & np.isnan(stamps.offset_s)
             self._reject(bare, "D-NO-OFFSET", say("stamps without offset among stamps with one"))
             stamps.wall[bare] = timeaxis.NAT
-        codes = _codes(self.raw, self.mapping)
         utc = timeaxis.to_utc(stamps, zone, codes)
-        lost = keyed & np.isnat(utc) & ~np.isnat(stamps.wall)
+        lost = placed & np.isnat(utc) & ~np.isnat(stamps.wall)
         self._reject(
             lost,
             "D-ZONE-DST",
             say("stamps that the clocks of {zone} skip, or repeat without order", zone=zone),
         )
-        self._note_disorder(utc, codes, keyed)
+        self._note_disorder(utc, codes, placed)
         return utc
 
-    def _note_disorder(self, utc: StampArray, codes: IntArray, keyed: BoolArray) -> None:
-        known = keyed & ~np.isnat(utc)
-        steps = np.diff(utc[known].astype(np.int64))
-        back = int(((steps < 0) & (np.diff(codes[known]) == 0)).sum())
+    def _note_disorder(self, utc: StampArray, codes: IntArray, placed: BoolArray) -> None:
+        known = placed & ~np.isnat(utc)
+        if not known.all():
+            utc, codes = utc[known], codes[known]
+        back = int(((np.diff(utc.view(np.int64)) < 0) & (codes[1:] == codes[:-1])).sum())
         if back:
             what = say("{count} rows are earlier than the row before them", count=back)
             remedy = say("nothing: rows are sorted by time")
@@ -202,13 +203,15 @@ class _Conversion:
         result: dict[str, object] = {}
         for canonical, sources in by_canonical.items():
             if SCHEMA[canonical].text:
-                result[canonical] = _key(self.raw, sources[0].source, "")
+                result[canonical] = self._key(sources[0].source, "")
+            elif len(sources) == 1:
+                result[canonical] = self._numbers(sources[0], placed)
             else:
-                arrays = [self._numbers(c, placed) for c in sources]
-                if len(sources) > 1 and sources[0].combine in ("mean", "max"):
+                arrays = [np.array(self._numbers(c, placed), dtype=np.float64) for c in sources]
+                if sources[0].combine in ("mean", "max"):
                     for column, values in zip(sources, arrays, strict=True):
                         self._bound(column, values, placed)
-                result[canonical] = combined(arrays, sources[0].combine)
+                result[canonical] = self.cells.kept(combined(arrays, sources[0].combine))
         return result
 
     def _bound(self, column: ColumnMapping, values: FloatArray, placed: BoolArray) -> None:
@@ -225,7 +228,7 @@ class _Conversion:
             "error",
             say(
                 "row {row}, column {source!r}",
-                row=self.raw.lines[np.flatnonzero(out)[0]],
+                row=self._line(np.flatnonzero(out)[0]),
                 source=column.source,
             ),
             say(
@@ -242,62 +245,57 @@ class _Conversion:
         )
         values[out] = np.nan
 
-    def _numbers(self, column: ColumnMapping, placed: BoolArray) -> FloatArray:
-        cells = self.raw.data[column.source]
-        found = numerals.parse(cells, self.mapping.decimal)
-        wrong = found.wrong & placed
-        count = int(wrong.sum())
-        if count:
+    def _numbers(self, column: ColumnMapping, placed: BoolArray) -> FloatArray | FiledArray:
+        found = self.cells.numbers(column)
+        wrong = found.wrong[placed[found.wrong]]
+        if len(wrong):
             self.ledger.quarantine(self.ids[wrong], column.source, "D-NOT-A-NUMBER")
-            first = int(np.flatnonzero(wrong)[0])
+            cell = self.raw.cells([column.source], wrong[:1])[0][0]
             self._note(
                 "D-NOT-A-NUMBER",
                 "error",
-                say("row {row}, column {source!r}", row=self.raw.lines[first], source=column.source),
+                say("row {row}, column {source!r}", row=self._line(wrong[0]), source=column.source),
                 say(
                     "{count} cells are not numbers; the first is {cell!r}",
-                    count=count,
-                    cell=str(cells[first].as_py())[:60],
+                    count=len(wrong),
+                    cell=str(cell.as_py())[:60],
                 ),
                 say("the values are missing (quarantined)"),
-                count,
+                len(wrong),
             )
-        numbers = self._without_suspect(column.source, found.numbers, placed)
-        return numbers * column.factor + column.offset
+        return self._without_suspect(column.source, found.values, placed)
 
-    def _without_suspect(self, source: str, numbers: FloatArray, placed: BoolArray) -> FloatArray:
+    def _without_suspect(
+        self, source: str, values: FloatArray | FiledArray, placed: BoolArray
+    ) -> FloatArray | FiledArray:
         """Take out values that the export itself calls suspect."""
         rows = self.raw.suspect.get(source)
-        rows = None if rows is None else rows[placed[rows] & np.isfinite(numbers[rows])]
-        if rows is None or not len(rows):
-            return numbers
+        if rows is None:
+            return values
+        kept = np.array(values, dtype=np.float64)
+        rows = rows[placed[rows] & np.isfinite(kept[rows])]
+        if not len(rows):
+            return values
         self.ledger.quarantine(self.ids[rows], source, "D-SUSPECT")
         self._note(
             "D-SUSPECT",
             "warning",
-            say("row {row}, column {source!r}", row=self.raw.lines[rows[0]], source=source),
+            say("row {row}, column {source!r}", row=self._line(rows[0]), source=source),
             say("{count} values are marked suspect by the network element", count=len(rows)),
             say("the values are missing (quarantined)"),
             len(rows),
         )
-        kept = numbers.copy()
         kept[rows] = np.nan
         return kept
+
+    def _line(self, position: np.int64) -> int:
+        """Return the row number in the file."""
+        return int(self.raw.line(np.array([position]))[0])
 
 
 def _at_the_end(where: BoolArray) -> BoolArray:
     """Return the marks that only marks follow."""
     return np.asarray(np.logical_and.accumulate(where[::-1])[::-1])
-
-
-def _without_digits(column: pa.ChunkedArray | pa.Array) -> BoolArray:
-    """Return the cells that hold no digit: words such as ``Total``, or nothing."""
-    if not pa.types.is_string(column.type):
-        return np.asarray(pc.is_null(column).to_numpy(zero_copy_only=False))
-    digits = pc.fill_null(pc.match_substring_regex(column, "[0-9]"), False)
-    return ~np.asarray(
-        digits.to_numpy(zero_copy_only=False) if isinstance(digits, pa.Array) else digits.to_numpy()
-    )
 
 
 def _check_headers(raw: RawTable, mapping: FileMapping) -> None:
@@ -335,28 +333,10 @@ def _ragged(raw: RawTable) -> DataIssue:
     )
 
 
-def _key(raw: RawTable, source: str, constant: str) -> pd.Series:
-    """Return identifiers as text: 7.0 of a workbook is ``7``, blanks at the ends do not count."""
-    if not source:
-        return pd.Series([constant] * raw.data.num_rows, dtype="str")
-    column = raw.data[source]
-    if pa.types.is_floating(column.type):
-        whole = pc.all(pc.fill_null(pc.equal(pc.floor(column), column), True)).as_py()
-        column = column.cast(pa.int64(), safe=False) if whole else column
-    text = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-    return pd.Series(text.to_pandas(), dtype="str").reset_index(drop=True)
-
-
-def _codes(raw: RawTable, mapping: FileMapping) -> IntArray:
+def _codes(sites: pd.Series, units: pd.Series) -> IntArray:
     """Return one code per (site, unit)."""
-    codes = np.zeros(raw.data.num_rows, dtype=np.int64)
-    for header in (mapping.site_column, mapping.unit_column):
-        if header:
-            part = raw.data[header].combine_chunks().dictionary_encode()
-            found = pc.fill_null(part.indices, -1).to_numpy(zero_copy_only=False)
-            codes = codes * (len(part.dictionary) + 1) + found
-    return codes
+    site, unit = numbered(sites).astype(np.int64), numbered(units)
+    return site * (int(unit.max(initial=0)) + 2) + unit
 
 
 def combined(arrays: list[FloatArray], how: str) -> FloatArray:

@@ -15,10 +15,10 @@ from features.issues import DataIssue
 from features.message import say
 from features.reading import timeaxis
 from features.reading.convert import ROW
-from features.reading.groups import Group, codes_of, micros_of, place_of
+from features.reading.groups import Group, keys_of, place_of
 from features.reading.numerals import FloatArray
 from features.reading.timeaxis import IntArray
-from features.schema import KEY_COLUMNS, SCHEMA
+from features.schema import SCHEMA
 
 _MINUTE = 60_000_000
 ROUND_US = tuple(m * _MINUTE for m in (1, 2, 5, 10, 15, 30, 60))
@@ -40,11 +40,11 @@ def steadied(
     """
     if any(g.amounts or any(SCHEMA[c].text for c in g.columns) for g in groups):
         return None
-    keys = pd.concat([g.frame[list(KEY_COLUMNS)] for g in groups], ignore_index=True)
-    off = int(timeaxis.off_grid(codes_of(keys), micros_of(keys), interval).sum())
+    keys, codes, micros = keys_of(groups)
+    off = int(timeaxis.off_grid(codes, micros, interval).sum())
     if off <= MOST_OFF_GRID * len(keys):
         return None
-    grids = [round_interval(codes_of(g.frame), micros_of(g.frame), interval) for g in groups]
+    grids = [round_interval(g.codes, g.micros, interval) for g in groups]
     if not all(grids):
         return None
     wide = max(grids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from features.errors import DataError, QuestionError, UnreadableFileError, Unrec
 from features.issues import DataIssue
 from features.message import Message, say, term
 from features.reading.assemble import Assembled, assemble
+from features.reading.cells import overflow
 from features.reading.convert import convert
 from features.reading.doubt import scale_doubt
 from features.reading.files import InputFile, discover, skipped, stem_of
@@ -25,19 +27,19 @@ from features.reading.judged import MARKS_SCHEMA, Judged
 from features.reading.ledger import QUARANTINE_SCHEMA, Ledger, RowCounts
 from features.reading.mapping import Mapping
 from features.reading.tabular import RawTable, load_parquet, parquet_metadata
+from features.reading.whole import NotPlainError
 from features.schema import KEY_COLUMNS, Kind
 from features.telemetry import METADATA_KEY, Source, Telemetry, TimeZone
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What reading one path gave; picklable.
+    """What reading one path gave.
 
     Parameters
     ----------
-    table : pyarrow.Table
-        `features.telemetry.Telemetry.to_arrow`'s form.
-    issues : tuple of DataIssue
+    content : Telemetry
+        With its issues; the numbers of a large file may lie in files (`features.filed`).
     mapping : Mapping
         How the files were understood; given back, it is followed exactly.
     counts : RowCounts
@@ -48,19 +50,25 @@ class Reading:
         Where findings stand in the series (`features.reading.judged.MARKS_SCHEMA`).
     """
 
-    table: pa.Table
-    issues: tuple[DataIssue, ...]
+    content: Telemetry
     mapping: Mapping
     counts: RowCounts
     quarantined_rows: pa.Table
     marks: pa.Table = field(default_factory=MARKS_SCHEMA.empty_table)
-    _checked: Telemetry | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def issues(self) -> tuple[DataIssue, ...]:
+        """What was found."""
+        return self.content.issues
+
+    @property
+    def table(self) -> pa.Table:
+        """The telemetry in `features.telemetry.Telemetry.to_arrow`'s form."""
+        return self.content.to_arrow()
 
     def telemetry(self) -> Telemetry:
-        """Return the telemetry with its issues."""
-        if self._checked is not None and self._checked.issues == self.issues:
-            return self._checked
-        return Telemetry.from_arrow(self.table, self.issues)
+        """Return the telemetry with its issues, all of it in memory."""
+        return self.content.held()
 
 
 def read_export(path: Path, *, kind: Kind | None = None, mapping: Mapping | None = None) -> Reading:
@@ -90,12 +98,17 @@ def read_export(path: Path, *, kind: Kind | None = None, mapping: Mapping | None
         files = _without_own_output(files, issues)
         own = _own_telemetry(files, kind)
         if own is not None:
-            return replace(own, issues=(*issues, *own.issues))
+            return replace(own, content=own.content.with_issues(issues))
         root = path.resolve().name if path.is_dir() else stem_of(path.name)
-        tables, chosen = gathered(files, root, kind, mapping, issues)
-    return _read(
-        tables, chosen, issues, confirmed=mapping is not None and bool(mapping.file or mapping.answer)
-    )
+        confirmed = mapping is not None and bool(mapping.file or mapping.answer)
+        before = list(issues)
+        with ThreadPoolExecutor(1) as pool:
+            pool.map(lambda file: file.sha256, files)  # beside the reading: it takes its time
+            try:
+                return _read(*gathered(files, root, kind, mapping, issues), issues, confirmed=confirmed)
+            except NotPlainError:
+                tables, chosen = gathered(files, root, kind, mapping, before, in_pieces=False)
+                return _read(tables, chosen, before, confirmed=confirmed)
 
 
 def read_paths(
@@ -104,6 +117,7 @@ def read_paths(
     kind: Kind | None = None,
     mapping: Mapping | None = None,
     zone: str | None = None,
+    held: bool = True,
 ) -> tuple[Telemetry, tuple[Reading, ...]]:
     """Read several paths as one set of sites.
 
@@ -114,6 +128,8 @@ def read_paths(
         As in `read_export`.
     zone : str, optional
         Zone that wall-clock stamps are local time of.
+    held : bool
+        Whether all numbers are wanted in memory; else those of a large file stay in files.
 
     Returns
     -------
@@ -129,7 +145,7 @@ def read_paths(
             "E-FILE-MISSING", say("no path is given"), say("the call"), say("give a file or a folder")
         )
     readings = tuple(read_export(p, kind=kind, mapping=mapping) for p in paths)
-    parts = [r.telemetry() for r in readings]
+    parts = [r.telemetry() if held or len(paths) > 1 else r.content for r in readings]
     if zone is not None:
         parts = [p.with_zone(zone) for p in parts]
     return concatenated(parts, paths), readings
@@ -230,8 +246,7 @@ def _own_telemetry(files: Sequence[InputFile], kind: Kind | None) -> Reading | N
     rows = len(telemetry.frame)
     issues = () if telemetry.zone.known else (zone_issue(files[0].name),)
     return Reading(
-        table,
-        issues,
+        replace(telemetry, issues=issues),
         Mapping(kind=telemetry.kind),
         RowCounts(rows, rows, 0, 0),
         QUARANTINE_SCHEMA.empty_table(),
@@ -262,15 +277,7 @@ def _read(
         tuple(issues),
         tuple(dict.fromkeys(Source(f.name, f.sha256) for t in tables for f in t.files)),
     )
-    return Reading(
-        telemetry.to_arrow(),
-        tuple(issues),
-        mapping,
-        ledger.counts(),
-        ledger.rows(),
-        judged.marks(),
-        telemetry,
-    )
+    return Reading(telemetry, mapping, ledger.counts(), ledger.rows(), judged.marks())
 
 
 def _common_zone(mapping: Mapping, issues: list[DataIssue]) -> TimeZone:
@@ -324,11 +331,6 @@ def _final(frame: pd.DataFrame) -> pd.DataFrame:
     stamps = pd.DatetimeIndex(frame["timestamp"].to_numpy().astype("datetime64[us]")).tz_localize("UTC")
     ordered = frame[[*KEY_COLUMNS, *values]].assign(timestamp=stamps)
     for name in values:
-        if ordered[name].dtype.kind == "f" and np.isinf(ordered[name].to_numpy()).any():
-            raise DataError(
-                "E-TELEMETRY-INF",
-                say("{name} overflows in conversion", name=name),
-                str(name),
-                say("check the unit of the column"),
-            )
+        if ordered[name].dtype == np.float64 and np.isinf(ordered[name].to_numpy()).any():
+            raise overflow(str(name))
     return ordered

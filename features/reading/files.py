@@ -12,6 +12,7 @@ import re
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -94,9 +95,14 @@ class InputFile:
     path: Path
     name: str
     form: Form
-    sha256: str
     shown: str = ""
     cell_errors: int = 0
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the content."""
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     @property
     def where(self) -> str:
@@ -280,8 +286,6 @@ def _examined(path: Path, name: str, shown: str) -> InputFile:
         head = stream.read(4096)
         stream.seek(max(0, path.stat().st_size - 8))
         tail = stream.read()
-        stream.seek(0)
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     seen = looks_like(head)
     if form is None:
         raise UnreadableFileError(
@@ -296,7 +300,7 @@ def _examined(path: Path, name: str, shown: str) -> InputFile:
         )
     _check_type(form, head, tail, seen, where)
     cell_errors = check_zip(path, where) if form == "xlsx" else 0
-    return InputFile(path, name, form, sha256, shown, cell_errors)
+    return InputFile(path, name, form, shown, cell_errors)
 
 
 def looks_like(head: bytes) -> str:

@@ -20,18 +20,21 @@ from features.reading.mapping import IGNORE, Answer, FileMapping, Mapping, Skipp
 from features.reading.recognise import check_usable, propose, recognise_kind
 from features.reading.resent import natural_order
 from features.reading.tabular import RawTable, read_tables
+from features.reading.whole import NotPlainError
 from features.schema import Kind
 
-BLOCKS, BLOCK_ROWS = 16, 8_192
-"""Rows by which a large table is recognised."""
-_KEYS = 4
-"""Most columns of text (site, unit, date, time) of a table whose measurements are typed."""
 SHOWN = 12
 """Parts of a file that are listed by name where they are left out."""
 
 
 def gathered(
-    files: Sequence[InputFile], root: str, kind: Kind | None, mapping: Mapping | None, issues: list[DataIssue]
+    files: Sequence[InputFile],
+    root: str,
+    kind: Kind | None,
+    mapping: Mapping | None,
+    issues: list[DataIssue],
+    *,
+    in_pieces: bool = True,
 ) -> tuple[list[RawTable], Mapping]:
     """Read the files and find the mapping of every table.
 
@@ -44,6 +47,8 @@ def gathered(
         As in `features.reading.read_export`.
     issues : list of DataIssue
         Takes what is left out.
+    in_pieces : bool
+        As in `features.reading.tabular.read_tables`.
 
     Returns
     -------
@@ -56,10 +61,10 @@ def gathered(
         As `features.reading.read_export`.
     """
     if mapping is not None and mapping.file:
-        return _follow(files, root, kind, mapping, issues)
+        return _follow(files, root, kind, mapping, issues, in_pieces=in_pieces)
     answers = mapping.answer if mapping is not None else ()
     wanted = kind or (mapping.kind if mapping is not None else "") or None
-    tables, left_out = _read(files)
+    tables, left_out = _read(files, in_pieces=in_pieces)
     issues += [_cell_errors(f) for f in files if f.cell_errors]
     tables = _of_one_interval(stacked(tables), wanted, answers, issues)
     proposed = _proposed(tables, root, wanted, answers)
@@ -75,38 +80,22 @@ def gathered(
 def _proposed(
     tables: Sequence[RawTable], root: str, kind: Kind | None, answers: tuple[Answer, ...]
 ) -> Mapping:
-    """Recognise large tables by blocks of their rows; what these leave open is asked of all rows."""
-    blocks = [_blocks(t) for t in tables]
-    if all(b is t for b, t in zip(blocks, tables, strict=True)):
-        return propose(tables, root, kind, answers)
+    """Recognise the tables; what some rows of a large file leave open is asked of all rows."""
     try:
-        return propose(blocks, root, kind, answers)
-    except DataError:
         return propose(tables, root, kind, answers)
+    except DataError:
+        if any(t.whole is not None for t in tables):
+            raise NotPlainError("some rows leave questions open") from None
+        raise
 
 
-def _blocks(table: RawTable) -> RawTable:
-    """Return blocks of neighbouring rows, the first and last among them, of a table of many typed columns.
-
-    Columns of text say by their rarest cells which decimal mark they use, so they are not thinned.
-    """
-    rows = table.data.num_rows
-    texts = sum(pa.types.is_string(f.type) for f in table.data.schema)
-    if rows <= BLOCKS * BLOCK_ROWS or texts > _KEYS:
-        return table
-    starts = np.linspace(0, rows - BLOCK_ROWS, BLOCKS).astype(int)
-    data = pa.concat_tables([table.data.slice(int(s), BLOCK_ROWS) for s in starts])
-    lines = np.concatenate([table.lines[s : s + BLOCK_ROWS] for s in starts])
-    return replace(table, data=data, lines=lines, broken=(), suspect={}, members=())
-
-
-def _read(files: Sequence[InputFile]) -> tuple[list[RawTable], list[Skipped]]:
+def _read(files: Sequence[InputFile], *, in_pieces: bool) -> tuple[list[RawTable], list[Skipped]]:
     tables: list[RawTable] = []
     left_out: list[Skipped] = []
     problem: UnrecognisedError | None = None
     for file in files:
         try:
-            found = read_tables(file, header_score)
+            found = read_tables(file, header_score, in_pieces=in_pieces)
             if len(files) > 1 and not any(header_score(t.headers) for t in found):
                 raise _not_telemetry(file)
             tables += found
@@ -280,7 +269,13 @@ def _say_left_out(
 
 # -- a given mapping -----------------------------------------------------------------------------
 def _follow(
-    files: Sequence[InputFile], root: str, kind: Kind | None, mapping: Mapping, issues: list[DataIssue]
+    files: Sequence[InputFile],
+    root: str,
+    kind: Kind | None,
+    mapping: Mapping,
+    issues: list[DataIssue],
+    *,
+    in_pieces: bool,
 ) -> tuple[list[RawTable], Mapping]:
     """Read what a mapping names, exactly as it says."""
     named = [(f, found) for f in files if (found := mapping.for_file(f.name))]
@@ -308,7 +303,7 @@ def _follow(
         )
     names = {f.name for f, _ in named}
     issues += [skipped(f.name, say("the mapping does not name it")) for f in files if f.name not in names]
-    pairs = [pair for file, entries in named for pair in _as_mapped(file, entries)]
+    pairs = [pair for file, entries in named for pair in _as_mapped(file, entries, in_pieces=in_pieces)]
     tables, entries = _stacked_as_mapped(pairs)
     followed = replace(
         mapping,
@@ -318,7 +313,9 @@ def _follow(
     return tables, followed
 
 
-def _as_mapped(file: InputFile, entries: Sequence[FileMapping]) -> list[tuple[RawTable, FileMapping]]:
+def _as_mapped(
+    file: InputFile, entries: Sequence[FileMapping], *, in_pieces: bool
+) -> list[tuple[RawTable, FileMapping]]:
     """Return the file's tables that the entries name."""
     pairs = []
     read: dict[object, list[RawTable]] = {}
@@ -326,7 +323,7 @@ def _as_mapped(file: InputFile, entries: Sequence[FileMapping]) -> list[tuple[Ra
         layout = (entry.encoding, entry.delimiter, entry.header_row, entry.units_row)
         key = (*layout, entry.sheet if file.form in ("xlsx", "xls") else "")
         if key not in read:
-            read[key] = read_tables(file, header_score, entry)
+            read[key] = read_tables(file, header_score, entry, in_pieces=in_pieces)
         parts = {(t.layout.sheet, t.layout.point): t for t in read[key]}
         table = parts.get((entry.sheet, entry.point))
         if table is None and not entry.sheet and not entry.point:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from features.filed import ranks
 from features.reading.convert import ROW, Rows
 from features.reading.mapping import IGNORE
 from features.reading.timeaxis import IntArray
@@ -28,11 +29,24 @@ class Group:
     marks_end: bool
     further: tuple[IntArray, ...] = ()
     combine: dict[str, str] = field(default_factory=dict)
+    _codes: IntArray | None = field(default=None, init=False, repr=False)
 
     @property
     def columns(self) -> list[str]:
         """Canonical columns."""
         return [str(c) for c in self.frame if c not in KEY_COLUMNS and c not in (ROW, "_table")]
+
+    @property
+    def codes(self) -> IntArray:
+        """One code per (site, unit), in sorted order of the names."""
+        if self._codes is None:
+            self._codes = codes_of(self.frame)
+        return self._codes
+
+    @property
+    def micros(self) -> IntArray:
+        """Stamps [us]."""
+        return micros_of(self.frame)
 
     def at(self, positions: IntArray) -> Group:
         """Return the rows at these positions, in this order."""
@@ -51,8 +65,7 @@ def grouped(series: Sequence[Rows]) -> list[Group]:
         alike[(columns, time is not None and time.marks)].append(part)
     groups = []
     for (_, marks), members in alike.items():
-        frames = [m.frame.assign(_table=m.table) for m in members]
-        frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        frame = below([m.frame.assign(_table=np.int32(m.table)) for m in members])
         amounts: dict[str, str] = {
             c.canonical: c.aggregation
             for c in members[0].mapping.column
@@ -67,14 +80,32 @@ def grouped(series: Sequence[Rows]) -> list[Group]:
 
 def codes_of(frame: pd.DataFrame) -> IntArray:
     """Return one code per (site, unit), in sorted order of the names."""
-    sites, _ = pd.factorize(frame["site_id"], sort=True)
-    units, labels = pd.factorize(frame["unit_id"], sort=True)
-    return (sites * max(len(labels), 1) + units).astype(np.int64)
+    sites, units = ranks(frame["site_id"]), ranks(frame["unit_id"])
+    return sites * (int(units.max(initial=0)) + 1) + units
+
+
+def below(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return tables below each other; keys by number stay so."""
+    if len(frames) == 1:
+        return frames[0]
+    coded = [
+        c for c in frames[0] if all(isinstance(f[c].dtype, pd.CategoricalDtype) for f in frames if c in f)
+    ]
+    for name in coded:
+        every = pd.Index(dict.fromkeys(v for f in frames for v in f[name].cat.categories), dtype=object)
+        frames = [f.assign(**{str(name): f[name].cat.set_categories(every)}) for f in frames]
+    return pd.concat(frames, ignore_index=True)
 
 
 def micros_of(frame: pd.DataFrame) -> IntArray:
     """Return the stamps [us]."""
     return frame["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
+
+
+def keys_of(groups: Sequence[Group]) -> tuple[pd.DataFrame, IntArray, IntArray]:
+    """Return the keys of several groups below each other, with their codes and stamps [us]."""
+    keys = below([g.frame[list(KEY_COLUMNS)] for g in groups])
+    return keys, groups[0].codes if len(groups) == 1 else codes_of(keys), micros_of(keys)
 
 
 def place_of(frame: pd.DataFrame, row: int) -> str:

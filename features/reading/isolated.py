@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from features.reading.export import Reading, read_export
 from features.reading.ledger import RowCounts
 from features.reading.mapping import Mapping
 from features.schema import Kind
+from features.telemetry import Telemetry
 
 CHILD = "from features.reading.isolated import child; child()"
 """What the child process runs."""
@@ -104,8 +107,9 @@ def read_isolated(
         if "error" in said:
             raise _rebuilt(said)
         return Reading(
-            table=_load(Path(folder) / "table.arrow"),
-            issues=tuple(_issue(i) for i in said["issues"]),
+            content=Telemetry.from_arrow(
+                _load(Path(folder) / "table.arrow"), [_issue(i) for i in said["issues"]]
+            ),
             mapping=_with_evidence(Mapping.from_toml(said["mapping"]), said["evidence"]),
             counts=RowCounts(**said["counts"]),
             quarantined_rows=_load(Path(folder) / "quarantined.arrow"),
@@ -136,9 +140,9 @@ def child() -> None:
             "evidence": _evidence(reading.mapping),
             "counts": asdict(reading.counts),
         }
-        _save(reading.table, folder / "table.arrow")
-        _save(reading.quarantined_rows, folder / "quarantined.arrow")
-        _save(reading.marks, folder / "marks.arrow")
+        _save(reading.content.pieces(), folder / "table.arrow")
+        _save([reading.quarantined_rows], folder / "quarantined.arrow")
+        _save([reading.marks], folder / "marks.arrow")
     except AdvisorError as error:
         said = {"error": type(error).__name__, **{k: pack(v) for k, v in error.to_dict().items()}}
     except MemoryError:
@@ -204,9 +208,12 @@ def _rebuilt(said: dict[str, Any]) -> AdvisorError:
     return error
 
 
-def _save(table: pa.Table, path: Path) -> None:
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+def _save(pieces: Iterable[pa.Table], path: Path) -> None:
+    rest = iter(pieces)
+    first = next(rest)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, first.schema) as writer:
+        for piece in chain([first], rest):
+            writer.write_table(piece)
 
 
 def _load(path: Path) -> pa.Table:

@@ -84,6 +84,7 @@ def judge(table: Judged) -> None:
     ----------
     table : Judged
     """
+    table.screen_all()
     _empty(table)
     judge_units.judge_energy(table)
     for name in [c for c in table.frame if c in SCHEMA and not SCHEMA[c].text]:
@@ -102,7 +103,7 @@ def judge(table: Judged) -> None:
 def _empty(table: Judged) -> None:
     """Report recognised columns that hold nothing: no sensor connected, a formula without a value."""
     for name in [c for c in table.frame if c in SCHEMA and not SCHEMA[c].text]:
-        if not np.isfinite(table.values(name)).any():
+        if not table.screen(name).known:
             issue = DataIssue(
                 "D-COLUMN-EMPTY",
                 "warning",
@@ -116,7 +117,10 @@ def _empty(table: Judged) -> None:
 
 
 def _bounds(table: Judged, name: str) -> None:
-    column, values = SCHEMA[name], table.values(name)
+    column, seen = SCHEMA[name], table.screen(name)
+    if not seen.known or (column.lower <= seen.low and seen.high <= column.upper):
+        return
+    values = table.values(name)
     low, high = values < column.lower, values > column.upper
     power = column.unit in ("kW", "W") or name.startswith("station_energy")
     if power and column.lower == 0.0 and low.any():
@@ -162,6 +166,8 @@ def _bounds(table: Judged, name: str) -> None:
 
 def _pue(table: Judged) -> None:
     if not table.has("it_power_kw", "facility_power_kw"):
+        return
+    if table.screen("facility_power_kw").low >= table.screen("it_power_kw").high:
         return
     it, facility = table.values("it_power_kw"), table.values("facility_power_kw")
     with np.errstate(invalid="ignore"):
@@ -218,6 +224,8 @@ def _why_below(table: Judged, ratio: FloatArray, *, all_rows: bool) -> Message:
 # -- stuck sensors -------------------------------------------------------------------------------
 def _stuck(table: Judged, name: str) -> None:
     if SCHEMA[name].text or SCHEMA[name].role in ("lever", "status", "attribute") or name in _SET_BY_OTHERS:
+        return
+    if not table.screen(name).may_rest:
         return
     values = table.values(name)
     units = table.units
@@ -321,8 +329,11 @@ def _parts(table: Judged) -> None:
     ):
         if not table.has(total) or len(parts) < (1 if total == "cooling_power_kw" else 2):
             continue
-        whole = table.values(total)
-        sum_of_parts = np.sum([table.values(p) for p in parts], axis=0)
+        if sum(table.screen(p).high for p in parts) <= table.screen(total).low:
+            continue
+        whole, sum_of_parts = table.values(total), table.values(parts[0])
+        for part in parts[1:]:
+            sum_of_parts = sum_of_parts + table.values(part)
         with np.errstate(invalid="ignore"):
             over = sum_of_parts > whole * (1.0 + PARTS_TOLERANCE) + 0.5
         if over.any():

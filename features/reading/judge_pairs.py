@@ -30,6 +30,8 @@ def judge_pairs(table: Judged) -> None:
 def _above_dry_bulb(table: Judged, name: str, code: str) -> None:
     if not table.has("outdoor_dry_bulb_c", name):
         return
+    if table.screen(name).high <= table.screen("outdoor_dry_bulb_c").low + TOLERANCE_K:
+        return
     dry, wet = table.values("outdoor_dry_bulb_c"), table.values(name)
     with np.errstate(invalid="ignore"):
         above = wet > dry + TOLERANCE_K
@@ -56,7 +58,7 @@ def _above_dry_bulb(table: Judged, name: str, code: str) -> None:
 
 def _swapped(table: Judged, cold: str, warm: str) -> None:
     """Report a supply that is warmer than its return most of the time."""
-    if not table.has(cold, warm):
+    if not table.has(cold, warm) or table.screen(cold).high <= table.screen(warm).low + TOLERANCE_K:
         return
     with np.errstate(invalid="ignore"):
         away = table.values(cold) - table.values(warm)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from features.message import Message, say
 from features.reading.doubt import USUAL
-from features.reading.judged import Judged, sampled
+from features.reading.judged import Judged
 from features.reading.numerals import BoolArray, FloatArray
 from features.reading.units import UNITS
 from features.schema import SCHEMA
@@ -25,21 +25,28 @@ STEADY = ("it_power_kw", "facility_power_kw", "station_power_w")
 AGREE = (0.7, 1.4)
 """Ratio of a measured energy to the energy of the measured power that is within both meters [1]."""
 
+_Usual = Callable[[str, FloatArray], tuple[float, float]]
+_Other = Callable[[str, FloatArray, FloatArray], BoolArray]
+
 
 def judge_units(table: Judged) -> None:
     """Apply the rules of units; issues are added, values of another unit become NaN."""
     for name in [str(c) for c in table.frame if c in SCHEMA]:
         if SCHEMA[name].unit == "degC" and name in USUAL and SCHEMA[name].role != "lever":
-            _mixed(table, name, _other_temperature)
+            _mixed(table, name, _usual_temperature, _other_temperature)
         elif SCHEMA[name].unit in ("kW", "W") and SCHEMA[name].lower == 0.0:
-            _mixed(table, name, _other_power)
+            _mixed(table, name, _usual_power, _other_power)
 
 
-def _mixed(table: Judged, name: str, other: Callable[[str, FloatArray, FloatArray], BoolArray]) -> None:
-    values = table.values(name)
-    known = sampled(values)
+def _mixed(table: Judged, name: str, usual: _Usual, other: _Other) -> None:
+    seen = table.screen(name)
+    known = seen.sample
     if len(known) < 4 * LEAST_ROWS:
         return
+    low, high = usual(name, known)
+    if low <= seen.low and seen.high <= high:
+        return
+    values = table.values(name)
     with np.errstate(invalid="ignore"):
         strange = other(name, values, known)
     if strange.sum() < LEAST_ROWS:
@@ -67,12 +74,28 @@ def _mixed(table: Judged, name: str, other: Callable[[str, FloatArray, FloatArra
     table.take_out(strange, name, "D-UNIT-MIXED")
 
 
-def _other_temperature(_name: str, values: FloatArray, known: FloatArray) -> BoolArray:
+def _usual_temperature(_name: str, known: FloatArray) -> tuple[float, float]:
+    """Return the limits beyond which a temperature may be of another unit."""
+    low, middle, high = np.quantile(known, (0.25, 0.5, 0.75))
+    away = max(FAR_K, 3.0 * (high - low))
+    return float(middle - away), float(middle + away)
+
+
+def _usual_power(name: str, known: FloatArray) -> tuple[float, float]:
+    """Return the limits beyond which a power may be of another unit."""
+    running = known[known > 0.0]
+    if not len(running):
+        return -np.inf, np.inf
+    middle = float(np.median(running))
+    return middle / THOUSAND[0] if name in STEADY else -np.inf, middle * THOUSAND[0]
+
+
+def _other_temperature(name: str, values: FloatArray, known: FloatArray) -> BoolArray:
     """Return the temperatures that are odd in this unit and ordinary in the other of °C and °F."""
+    below, above = _usual_temperature(name, known)
     low, middle, high = np.quantile(known, (0.25, 0.5, 0.75))
     wide = high - low
-    away = max(FAR_K, 3.0 * wide)
-    result = (values > middle + away) | (values < middle - away)
+    result = (values > above) | (values < below)
     far = values[result]
     near = max(NEAR_K, 1.5 * wide)
     fahrenheit = np.abs((far - 32.0) / 1.8 - middle) <= near

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from features.filed import kept_as, loaded, numbered
 from features.issues import DataIssue, Severity
 from features.message import say
 from features.reading.ledger import Ledger
 from features.reading.numerals import BoolArray, FloatArray
-from features.schema import Kind
+from features.reading.screen import Screen, screened
+from features.reading.whole import in_threads
+from features.schema import KEY_COLUMNS, SCHEMA, Kind
 
 IntArray = npt.NDArray[np.int64]
 MARKS_SCHEMA = pa.schema(
@@ -30,6 +33,7 @@ MARKS_SCHEMA = pa.schema(
     ]
 )
 """Where findings stand in the series: canonical column, value [canonical unit], whether it was kept."""
+LARGE_ROWS = 200_000
 MOST_MARKS = 5000
 """Of one finding; a picture shows no more."""
 
@@ -45,6 +49,7 @@ class Judged:
     ledger: Ledger
     issues: list[DataIssue]
     marked: list[pd.DataFrame] = field(default_factory=list)
+    _screens: dict[str, Screen] = field(default_factory=dict)
 
     @cached_property
     def units(self) -> IntArray:
@@ -59,12 +64,31 @@ class Judged:
         """Return a column."""
         return self.frame[name].to_numpy(dtype=np.float64)
 
+    def screen(self, name: str) -> Screen:
+        """Return what a first look at a column of numbers says."""
+        found = self._screens.get(name)
+        if found is None:
+            found = self._screens[name] = screened(self.values(name), self.day)
+        return found
+
+    def screen_all(self) -> None:
+        """Look at every column of numbers of a large table, beside each other."""
+        names = [str(c) for c in self.frame if c in SCHEMA and not SCHEMA[c].text]
+        if len(self.frame) >= LARGE_ROWS:
+            in_threads(partial(self.screen, name) for name in names)
+
+    @property
+    def day(self) -> int:
+        """Rows of a unit in 24 hours, three at least."""
+        return max(int(np.ceil(24.0 * 3.6e9 / self.interval_us)), 3)
+
     def take_out(self, where: BoolArray, name: str, code: str) -> None:
         """Set values to missing and enter their input rows in the ledger."""
         self._mark(where, name, code, kept=False)
         array = self.values(name).copy()
         array[where] = np.nan
-        self.frame[name] = array
+        self.frame[name] = kept_as(self.frame[name], array)
+        self._screens.pop(name, None)
         for columns, ids in self.sources:
             if name in columns:
                 rows = ids[where]
@@ -84,7 +108,8 @@ class Judged:
         rows = np.flatnonzero(where)
         if severity == "warning" and column in self.frame:
             self._mark(where, column, code, kept=True)
-        first, last = self.frame.iloc[rows[0]], self.frame.iloc[rows[-1]]
+        keys = self.frame[list(KEY_COLUMNS)]
+        first, last = keys.iloc[rows[0]], keys.iloc[rows[-1]]
         unit = f"/{first['unit_id']}" if first["unit_id"] else ""
         sites = self.frame["site_id"].iloc[rows].nunique()
         at = f"{first['site_id']}{unit}"
@@ -99,7 +124,7 @@ class Judged:
 
     def _mark(self, where: BoolArray, name: str, code: str, *, kept: bool) -> None:
         rows = np.flatnonzero(where)[:MOST_MARKS]
-        marks = self.frame.iloc[rows][["site_id", "unit_id", "timestamp"]]
+        marks = loaded(self.frame[list(KEY_COLUMNS)].iloc[rows])
         self.marked.append(marks.assign(column=name, value=self.values(name)[rows], code=code, kept=kept))
 
     def marks(self) -> pa.Table:
@@ -117,19 +142,6 @@ def unit_codes(frame: pd.DataFrame) -> IntArray:
     """Return a number per row that changes where the unit changes (rows are sorted)."""
     changed = np.zeros(len(frame), dtype=np.int64)
     for key in ("site_id", "unit_id"):
-        codes, _ = pd.factorize(frame[key])
+        codes = numbered(frame[key])
         changed[1:] |= codes[1:] != codes[:-1]
     return np.cumsum(changed)
-
-
-def sampled(values: FloatArray, most: int = 100_000) -> FloatArray:
-    """Return the known values, evenly thinned where there are many: enough for quantiles.
-
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (rows,)
-    most : int
-        About how many values are returned at most.
-    """
-    known = values[:: max(len(values) // most, 1)]
-    return known[np.isfinite(known)]

@@ -76,13 +76,13 @@ class Ledger:
 
     def ids(self, table: int) -> IntArray:
         """Return the ids of a table's well-formed rows."""
-        count = self.tables[table].data.num_rows
+        count = self.tables[table].count
         return np.asarray(np.arange(count, dtype=np.int64) + self.starts[table])
 
     def broken_ids(self, table: int) -> IntArray:
         """Return the ids of a table's rows with a wrong number of cells."""
         raw = self.tables[table]
-        first = self.starts[table] + raw.data.num_rows
+        first = self.starts[table] + raw.count
         return np.asarray(np.arange(len(raw.broken), dtype=np.int64) + first)
 
     def reject(self, ids: IntArray, code: str) -> None:
@@ -121,15 +121,15 @@ class Ledger:
     def _part(self, table: int, ids: IntArray, column: str, code: str) -> pa.Table:
         raw = self.tables[table]
         positions = ids - self.starts[table]
-        whole = positions < raw.data.num_rows
+        whole = positions < raw.count
         lines = np.empty(len(ids), dtype=np.int64)
-        lines[whole] = raw.lines[positions[whole]]
-        broken = positions[~whole] - raw.data.num_rows
+        lines[whole] = raw.line(positions[whole])
+        broken = positions[~whole] - raw.count
         lines[~whole] = [raw.broken[i][0] for i in broken]
         sources = self._sources(table, column)
         names = np.full(len(ids), raw.file.name, dtype=object)
         names[whole] = raw.names_of(positions[whole])
-        cells = _joined(raw.data.select(list(sources)), positions[whole]) + [raw.broken[i][1] for i in broken]
+        cells = _joined(raw.cells(sources, positions[whole])) + [raw.broken[i][1] for i in broken]
         order = np.argsort(np.concatenate([np.flatnonzero(whole), np.flatnonzero(~whole)]), kind="stable")
         return pa.table(
             {
@@ -152,8 +152,8 @@ class Ledger:
         return tuple(c.source for c in self.mappings[table].column if c.canonical == column) or (column,)
 
 
-def _joined(data: pa.Table, positions: IntArray) -> list[str]:
-    texts = [pc.fill_null(c.take(pa.array(positions)).cast(pa.string()), "") for c in data.columns]
+def _joined(cells: pa.Table) -> list[str]:
+    texts = [pc.fill_null(c, "") for c in cells.columns]
     if len(texts) == 1:
         return list(texts[0].to_pylist())
     return list(pc.binary_join_element_wise(*texts, " | ").to_pylist())

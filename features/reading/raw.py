@@ -16,6 +16,7 @@ from features.message import say
 from features.reading.files import InputFile
 from features.reading.mapping import FileMapping
 from features.reading.units import find_unit
+from features.reading.whole import Whole
 
 IntArray = npt.NDArray[np.int64]
 HeaderScore = Callable[[Sequence[str]], float]
@@ -56,6 +57,8 @@ class RawTable:
         What tells this table from the others of its file: a sheet, a point; ``""``: the file is one table.
     of_point : bool
         Whether it holds one point of a long table, or of files of one point each.
+    whole : Whole or None
+        All rows of a large file; `data` and `lines` then hold the rows by which it is recognised.
     """
 
     file: InputFile
@@ -71,11 +74,28 @@ class RawTable:
     members: tuple[tuple[InputFile, int], ...] = ()
     part: str = ""
     of_point: bool = False
+    whole: Whole | None = None
+
+    @property
+    def count(self) -> int:
+        """Data rows that have the header's number of cells."""
+        return self.whole.rows if self.whole is not None else int(self.data.num_rows)
 
     @property
     def rows(self) -> int:
         """Data rows, the broken ones included."""
-        return int(self.data.num_rows) + len(self.broken)
+        return self.count + len(self.broken)
+
+    def line(self, positions: IntArray) -> IntArray:
+        """Return the row numbers in the file of well-formed rows, 1-based."""
+        return self.whole.line(positions) if self.whole is not None else self.lines[positions]
+
+    def cells(self, headers: Sequence[str], positions: IntArray) -> pa.Table:
+        """Return the cells of some well-formed rows as text; missing cells are null."""
+        if self.whole is not None:
+            return self.whole.cells(headers, positions)
+        some = self.data.select(list(headers)).take(pa.array(positions, pa.int64()))
+        return pa.table([c.cast(pa.string()) for c in some.columns], names=list(headers))
 
     @property
     def files(self) -> tuple[InputFile, ...]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from features.issues import DataIssue
 from features.message import say
-from features.reading.groups import Group, codes_of, micros_of, place_of
+from features.reading.groups import Group, place_of
 from features.reading.numerals import FloatArray
 
 _DIGITS = tuple(10.0**n for n in range(3, 11))
@@ -43,7 +43,7 @@ def increments(
     -------
     numpy.ndarray, shape (rows,)
     """
-    codes, micros = codes_of(group.frame), micros_of(group.frame)
+    codes, micros = group.codes, group.micros
     follows = np.append((codes[1:] == codes[:-1]) & (micros[1:] - micros[:-1] == interval), False)
     gain = np.append(np.diff(values), np.nan)
     before = values

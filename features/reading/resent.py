@@ -19,7 +19,7 @@ import pandas as pd
 from features.issues import DataIssue
 from features.message import Message, say
 from features.reading.convert import ROW
-from features.reading.groups import Group, codes_of, micros_of, place_of
+from features.reading.groups import Group, place_of
 from features.reading.ledger import Ledger
 from features.reading.numerals import BoolArray, FloatArray
 from features.reading.timeaxis import IntArray
@@ -72,7 +72,7 @@ def merged(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Group:
     tables = np.unique(group.frame["_table"].to_numpy())
     if any(ledger.tables[t].file.form != "xml" for t in tables) or not group.columns:
         return group
-    codes, micros = codes_of(group.frame), micros_of(group.frame)
+    codes, micros = group.codes, group.micros
     order = np.lexsort((group.frame[ROW].to_numpy(), micros, codes))
     frame = group.frame.iloc[order].reset_index(drop=True)
     codes, micros = codes[order], micros[order]

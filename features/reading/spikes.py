@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from features.message import say
-from features.reading.judged import IntArray, Judged, sampled
+from features.reading.judged import IntArray, Judged
 from features.reading.numerals import BoolArray, FloatArray
+from features.reading.screen import Screen
 from features.schema import SCHEMA
 
 RANGES = 3.0
@@ -20,6 +21,8 @@ STEPS = 30.0
 MOST_SHARE = 0.005
 """Above this share of samples the column is made so [1]."""
 LEAST_ROWS = 48
+JUMP = 0.8
+"""Share of `least_step` from which on a step may lead to a spike [1]."""
 _UNITS = ("kW", "W", "kWh", "degC", "L/s", "kPa")
 
 
@@ -30,11 +33,13 @@ def judge_spikes(table: Judged) -> None:
         column = SCHEMA[name]
         if column.unit not in _UNITS or column.role in ("lever", "status", "attribute"):
             continue
+        seen = table.screen(name)
+        if seen.known < LEAST_ROWS or seen.step <= JUMP * least_step(seen):
+            continue
         values = table.values(name)
-        spike = spikes(values, units)
+        spike = spikes(values, units, least_step(seen))
         if not spike.any():
             continue
-        known = sampled(values)
         table.note(
             "D-SPIKE",
             "error",
@@ -46,7 +51,7 @@ def judge_spikes(table: Judged) -> None:
                 count=int(spike.sum()),
                 low=float(values[spike].min()),
                 high=float(values[spike].max()),
-                middle=float(np.median(known)),
+                middle=float(np.median(seen.sample)),
             ),
             say("check the meter or gateway at these times"),
             say("the values are missing (quarantined)"),
@@ -54,7 +59,21 @@ def judge_spikes(table: Judged) -> None:
         table.take_out(spike, name, "D-SPIKE")
 
 
-def spikes(values: FloatArray, units: IntArray) -> BoolArray:
+def least_step(seen: Screen) -> float:
+    """Return how far a spike stands from its neighbours at least.
+
+    Parameters
+    ----------
+    seen : Screen
+        Of the column.
+    """
+    low, high = np.quantile(seen.sample, (0.05, 0.95))
+    return max(
+        RANGES * float(high - low), STEPS * float(np.median(seen.steps)), 1e-6 * abs(float(high)), 1e-9
+    )
+
+
+def spikes(values: FloatArray, units: IntArray, least: float) -> BoolArray:
     """Return the samples that are spikes.
 
     Parameters
@@ -63,6 +82,8 @@ def spikes(values: FloatArray, units: IntArray) -> BoolArray:
         Sorted by unit and time; NaN where missing.
     units : numpy.ndarray
         Number of each row's unit.
+    least : float
+        How far a spike stands from its neighbours at least (`least_step`).
 
     Returns
     -------
@@ -75,9 +96,7 @@ def spikes(values: FloatArray, units: IntArray) -> BoolArray:
     v, u = (values, units) if len(known) == len(values) else (values[known], units[known])
     steps = np.diff(v)
     np.abs(steps, out=steps)
-    low, high = np.quantile(sampled(v), (0.05, 0.95))
-    least = max(RANGES * (high - low), STEPS * float(np.median(sampled(steps))), 1e-6 * abs(high), 1e-9)
-    jumps = np.flatnonzero(steps > 0.8 * least)
+    jumps = np.flatnonzero(steps > JUMP * least)
     jumps = jumps[u[jumps + 1] == u[jumps]]
     if not len(jumps) or len(jumps) > 2 * MOST_SHARE * len(v) + 4:
         return result

@@ -26,6 +26,7 @@ from features.reading.raw import (
     unique_names,
     without_blank_rows,
 )
+from features.reading.whole import NotPlainError, WholeParquet, WholeText
 from features.reading.workbook import read_workbook
 
 __all__ = ["HeaderScore", "RawTable", "load_parquet", "parquet_metadata", "read_tables"]
@@ -34,11 +35,17 @@ MAX_ROWS = 100_000_000
 MAX_COLUMNS = 4_096
 MAX_DECODED = 4 * 2**30
 """Most memory that a Parquet file may take once it is decoded [B]."""
+LARGE_ROWS = 1_000_000
+"""From so many rows on a Parquet file is read in pieces."""
+MOST_TEXTS = 4
+"""Most columns of text (site, unit, date, time) of a file that is read in pieces."""
 _BATCH = 1 << 17
 _Reader = Callable[[InputFile, HeaderScore, FileMapping | None], list[RawTable]]
 
 
-def read_tables(file: InputFile, score: HeaderScore, layout: FileMapping | None = None) -> list[RawTable]:
+def read_tables(
+    file: InputFile, score: HeaderScore, layout: FileMapping | None = None, *, in_pieces: bool = True
+) -> list[RawTable]:
     """Read one input file as raw tables: one, or one per sheet, class of objects or point.
 
     Parameters
@@ -48,6 +55,8 @@ def read_tables(file: InputFile, score: HeaderScore, layout: FileMapping | None 
         How well a row of cells is recognised as a header.
     layout : FileMapping, optional
         Follow this layout exactly instead of recognising it.
+    in_pieces : bool
+        Whether a large file may stay where it is, with only some rows in memory (`RawTable.whole`).
 
     Raises
     ------
@@ -56,6 +65,8 @@ def read_tables(file: InputFile, score: HeaderScore, layout: FileMapping | None 
     UnrecognisedError
         No header row.
     """
+    if in_pieces and (large := _read_large(file, score, layout)) is not None:
+        return [large]
     readers: dict[Form, _Reader] = {
         "text": _read_text,
         "xlsx": read_workbook,
@@ -77,10 +88,6 @@ def read_tables(file: InputFile, score: HeaderScore, layout: FileMapping | None 
 
 # -- text ----------------------------------------------------------------------------------------
 def _read_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> list[RawTable]:
-    if file.path.stat().st_size >= bulk.LARGE and (layout is None or layout.encoding in ("", "utf-8")):
-        table = _read_large(file, score, layout)
-        if table is not None:
-            return [table]
     body = text.load(file.path, layout.encoding if layout else "", file.where)
     delimiter, declared = text.sniff_delimiter(body)
     if layout and layout.delimiter:
@@ -97,9 +104,26 @@ def _read_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) 
     return [RawTable(file, layout, headers, unit_cells, table, lines, found.broken)]
 
 
-# -- Parquet -------------------------------------------------------------------------------------
+# -- large files ---------------------------------------------------------------------------------
 def _read_large(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> RawTable | None:
-    """Read a large plain file in one pass; None where it is not plain."""
+    """Return a large plain file by some of its rows; None where every row has to be in memory."""
+    try:
+        if file.form == "text":
+            table = _large_text(file, score, layout)
+        else:
+            table = _large_parquet(file) if file.form == "parquet" else None
+    except NotPlainError:
+        return None
+    if table is None or points.split(table, score) != [table]:
+        return None
+    # Columns of text say by their rarest cells which decimal mark they use.
+    texts = sum(pa.types.is_string(f.type) for f in table.data.schema)
+    return table if texts <= MOST_TEXTS else None
+
+
+def _large_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> RawTable | None:
+    if file.path.stat().st_size < bulk.LARGE or (layout is not None and layout.encoding not in ("", "utf-8")):
+        return None
     known = bulk.scan(file.path)
     if known is None:
         return None
@@ -112,17 +136,37 @@ def _read_large(file: InputFile, score: HeaderScore, layout: FileMapping | None)
     matched = [match(c) for c in cells]
     keys = [m is not None and m.canonical.startswith("@") and m.canonical != STATION_ENERGY for m in matched]
     first = [r for line, r in rows if line > skip]
-    found = bulk.read(file.path, known, delimiter, skip, bulk.numeric(first, len(cells), keys))
-    if found is None:
-        return None
+    pieces, count = bulk.below(file.path, known, skip)
     headers = unique_names(cells)
-    table, lines = without_blank_rows(found.rename_columns(list(headers)), bulk.lines_of(found, skip))
+    numbers = bulk.numeric(first, len(cells), keys)
+    whole = WholeText(file.path, pieces, count, skip, delimiter, headers, numbers)
+    data, positions = whole.sample()
     layout = layout_of(
         file, encoding="utf-8", delimiter=delimiter, header_row=header_line, units_row=unit_line
     )
-    return RawTable(file, layout, headers, unit_cells, table, lines)
+    return RawTable(file, layout, headers, unit_cells, data, whole.line(positions), whole=whole)
 
 
+def _large_parquet(file: InputFile) -> RawTable | None:
+    try:
+        parquet = pq.ParquetFile(file.path)
+        about, schema = parquet.metadata, parquet.schema_arrow
+        parquet.close()
+    except (pa.ArrowException, OSError, ValueError):
+        return None  # reading all of it says what is wrong
+    if about.num_rows < LARGE_ROWS or about.num_rows > MAX_ROWS or len(set(schema.names)) < len(schema.names):
+        return None
+    if any(pa.types.is_nested(f.type) or pa.types.is_binary(f.type) for f in schema):
+        return None
+    headers = unique_names(schema.names)
+    whole = WholeParquet(file.path, dict(zip(headers, schema.names, strict=True)), _plain)
+    data, positions = whole.sample()
+    none = ("",) * len(headers)
+    layout = layout_of(file, header_row=0)
+    return RawTable(file, layout, headers, none, data, whole.line(positions), whole=whole)
+
+
+# -- Parquet -------------------------------------------------------------------------------------
 def _read_parquet(file: InputFile, _score: HeaderScore, _given: FileMapping | None) -> list[RawTable]:
     table = load_parquet(file)
     flat = [f for f in table.schema if not pa.types.is_nested(f.type) and not pa.types.is_binary(f.type)]

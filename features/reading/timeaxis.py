@@ -92,6 +92,8 @@ def parse(column: pa.ChunkedArray | pa.Array, order: DateOrder | str = "") -> St
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
         numbers = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return _from_numbers(numbers, order)
+    if order in ("", "year-first") and (plain := _iso(array)) is not None:
+        return plain
     written = array.dictionary_encode()
     coded = cleaned(written.dictionary).dictionary_encode()
     unique = _parse_unique(coded.dictionary, order)
@@ -106,6 +108,18 @@ def parse(column: pa.ChunkedArray | pa.Array, order: DateOrder | str = "") -> St
     wall = np.where(known, unique.wall[positions], NAT)
     offset = None if unique.offset_s is None else np.where(known, unique.offset_s[positions], np.nan)
     return Stamps(wall, offset, unique.order, unique.evidence, unique.doubt)
+
+
+def _iso(array: pa.Array) -> Stamps | None:
+    """Return stamps of ISO 8601 without offset; None where any cell is something else."""
+    if not pa.types.is_string(array.type) or array.null_count == len(array):
+        return None
+    try:
+        wall = array.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return None
+    values = wall.to_numpy(zero_copy_only=False).astype("datetime64[us]")
+    return Stamps(values, None, "year-first", say("the first number is a year"))
 
 
 def _typed(array: pa.Array) -> Stamps:
@@ -418,25 +432,28 @@ def to_utc(stamps: Stamps, zone: str, keys: npt.NDArray[np.int64]) -> StampArray
     if zone[0] in "+-":
         sign, hours, minutes = (-1 if zone[0] == "-" else 1), int(zone[1:3]), int(zone[4:6])
         return np.asarray(stamps.wall - np.timedelta64(sign * (hours * 60 + minutes), "m"))
-    wall = pd.DatetimeIndex(stamps.wall)
-    frame = pd.DataFrame({"key": keys, "wall": wall})
-    group = frame.groupby(["key", "wall"], sort=False)["wall"]
-    twice = group.transform("size").to_numpy() == 2
-    direction = _direction(keys, stamps.wall)
-    first = np.where(direction > 0, group.cumcount() == 0, group.cumcount(ascending=False) == 0)
-    twice &= direction != 0
+    place, moments = pd.factorize(stamps.wall)  # units share their stamps
+    wall = pd.DatetimeIndex(moments)
     tz = zoneinfo.ZoneInfo(zone)
-    summer = wall.tz_localize(tz, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="NaT").tz_convert(
-        "UTC"
+    summer, winter = (
+        wall.tz_localize(tz, ambiguous=np.full(len(wall), fill_value=first), nonexistent="NaT")
+        .tz_convert("UTC")
+        .tz_localize(None)
+        .to_numpy()
+        .astype("datetime64[us]")
+        for first in (True, False)
     )
-    winter = wall.tz_localize(tz, ambiguous=np.zeros(len(wall), dtype=bool), nonexistent="NaT").tz_convert(
-        "UTC"
-    )
-    folded = (summer != winter) & summer.notna()
-    chosen = np.where(
-        folded & ~first, winter.tz_localize(None).to_numpy(), summer.tz_localize(None).to_numpy()
-    )
-    return np.where(folded & ~twice, NAT, chosen.astype("datetime64[us]"))
+    utc = np.append(summer, NAT)[place]
+    folded = np.flatnonzero(np.append((summer != winter) & ~np.isnat(summer), False)[place])
+    if not len(folded):
+        return np.asarray(utc)
+    group = pd.DataFrame({"key": keys[folded], "wall": place[folded]}).groupby(["key", "wall"], sort=False)
+    direction = _direction(keys, stamps.wall)[folded]
+    twice = (group["wall"].transform("size").to_numpy() == 2) & (direction != 0)
+    first = np.where(direction > 0, group.cumcount() == 0, group.cumcount(ascending=False) == 0)
+    later = np.append(winter, NAT)[place[folded]]
+    utc[folded] = np.where(twice, np.where(first, utc[folded], later), NAT)
+    return np.asarray(utc)
 
 
 def _direction(keys: npt.NDArray[np.int64], wall: StampArray) -> npt.NDArray[np.int8]:
@@ -464,7 +481,8 @@ def interval_of(keys: IntArray, micros: IntArray) -> int:
     steps = steps[steps > 0]
     if not len(steps):
         return 0
-    values, counts = np.unique(steps, return_counts=True)
+    place, values = pd.factorize(steps)
+    counts = np.bincount(place)
     return int(values[counts == counts.max()].min())
 
 

@@ -11,7 +11,10 @@ import pytest
 
 from features.reading import Reading, RowCounts, read_export
 from features.reading.judge import stuck_runs
-from features.reading.spikes import spikes
+from features.reading.numerals import FloatArray
+from features.reading.screen import screened
+from features.reading.spikes import least_step, spikes
+from features.reading.timeaxis import IntArray
 
 Writer = Callable[..., Path]
 HOUR_US = 3_600_000_000
@@ -182,6 +185,23 @@ def test_row_counts_refuse_to_lose_rows() -> None:
         RowCounts(1, 2, -1, 0)
 
 
+def test_a_first_look_never_hides_what_the_rules_would_find() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(300):
+        length, run = int(rng.integers(30, 400)), int(rng.integers(3, 24))
+        values = np.round(rng.normal(20.0, 3.0, length), int(rng.integers(0, 3)))
+        values[rng.random(length) < rng.choice([0.0, 0.2])] = np.nan
+        first = int(rng.integers(0, length - 10))
+        values[first : first + int(rng.integers(1, 30))] = 7.0
+        known = values[np.isfinite(values)]
+        edges = np.flatnonzero(np.concatenate([[True], known[1:] != known[:-1], [True]]))
+        seen = screened(values, run)
+        assert seen.known == len(known)
+        assert (seen.low, seen.high) == (known.min(), known.max())
+        assert seen.step == np.abs(np.diff(known)).max()
+        assert seen.may_rest or np.diff(edges).max() < run
+
+
 def test_a_spike_is_no_step_and_no_start() -> None:
     rng = np.random.default_rng(4)
     units = np.zeros(400, dtype=np.int64)
@@ -191,13 +211,17 @@ def test_a_spike_is_no_step_and_no_start() -> None:
     twice[[200, 201]] = -300.0
     step[250:] += 200.0
     starting[np.arange(400) % 40 < 3] = 900.0
-    assert np.flatnonzero(spikes(once, units)).tolist() == [100]
-    assert np.flatnonzero(spikes(twice, units)).tolist() == [200, 201]
-    assert not spikes(step, units).any()
-    assert not spikes(starting, units).any()
+
+    def found(values: FloatArray, units: IntArray) -> list[int]:
+        return [int(i) for i in np.flatnonzero(spikes(values, units, least_step(screened(values, 24))))]
+
+    assert found(once, units) == [100]
+    assert found(twice, units) == [200, 201]
+    assert not found(step, units)
+    assert not found(starting, units)
     other = np.repeat([0, 1], 200)
     edge = np.where(other == 1, steady + 1000.0, steady)  # two units are not neighbours
-    assert not spikes(edge, other).any()
+    assert not found(edge, other)
 
 
 def test_a_register_that_passes_its_end_gains_what_its_neighbours_gain(write: Writer) -> None:
