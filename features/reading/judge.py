@@ -331,12 +331,9 @@ def _parts(table: Judged) -> None:
             continue
         if sum(table.screen(p).high for p in parts) <= table.screen(total).low:
             continue
-        whole, sum_of_parts = table.values(total), table.values(parts[0])
-        for part in parts[1:]:
-            sum_of_parts = sum_of_parts + table.values(part)
-        with np.errstate(invalid="ignore"):
-            over = sum_of_parts > whole * (1.0 + PARTS_TOLERANCE) + 0.5
+        over = table.where([total, *parts], _exceed)
         if over.any():
+            beyond = sum(table.values(p)[over] for p in parts) - table.values(total)[over]
             table.note(
                 "D-PARTS-EXCEED",
                 "warning",
@@ -347,11 +344,18 @@ def _parts(table: Judged) -> None:
                     count=int(over.sum()),
                     parts=Message.joined(" + ", parts),
                     total=total,
-                    most=np.nanmax((sum_of_parts - whole)[over]),
+                    most=np.max(beyond),
                 ),
                 say("check units and which meters a total includes"),
                 say("kept; shares of the total are unreliable"),
             )
+
+
+def _exceed(total: FloatArray, *parts: FloatArray) -> BoolArray:
+    together = parts[0].copy()
+    for part in parts[1:]:
+        together += part
+    return np.asarray(together > total * (1.0 + PARTS_TOLERANCE) + 0.5)
 
 
 def _gaps(table: Judged) -> None:

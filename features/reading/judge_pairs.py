@@ -6,6 +6,7 @@ import numpy as np
 
 from features.message import Message, say
 from features.reading.judged import Judged
+from features.reading.numerals import BoolArray, FloatArray
 
 TOLERANCE_K = 0.5
 COMMON_SHARE = 0.05
@@ -32,20 +33,18 @@ def _above_dry_bulb(table: Judged, name: str, code: str) -> None:
         return
     if table.screen(name).high <= table.screen("outdoor_dry_bulb_c").low + TOLERANCE_K:
         return
-    dry, wet = table.values("outdoor_dry_bulb_c"), table.values(name)
-    with np.errstate(invalid="ignore"):
-        above = wet > dry + TOLERANCE_K
+    both = ("outdoor_dry_bulb_c", name)
+    above = table.where(both, lambda dry, wet: wet > dry + TOLERANCE_K)
     if not above.any():
         return
-    common = above.sum() > COMMON_SHARE * np.isfinite(wet - dry).sum()
+    common = above.sum() > COMMON_SHARE * table.where(both, _known).sum()
+    beyond = table.values(name)[above] - table.values("outdoor_dry_bulb_c")[above]
     table.note(
         code,
         "warning" if common else "error",
         above,
         say("{name} above outdoor_dry_bulb_c", name=name),
-        say(
-            "{count} rows, by up to {most:.1f} K", count=int(above.sum()), most=np.nanmax((wet - dry)[above])
-        ),
+        say("{count} rows, by up to {most:.1f} K", count=int(above.sum()), most=np.max(beyond)),
         say("measure both at one place, or export humidity"),
         say("kept: the two sensors differ in place or calibration")
         if common
@@ -60,11 +59,10 @@ def _swapped(table: Judged, cold: str, warm: str) -> None:
     """Report a supply that is warmer than its return most of the time."""
     if not table.has(cold, warm) or table.screen(cold).high <= table.screen(warm).low + TOLERANCE_K:
         return
-    with np.errstate(invalid="ignore"):
-        away = table.values(cold) - table.values(warm)
-        apart = np.abs(away) > TOLERANCE_K
-        above = away > TOLERANCE_K
-    if apart.sum() < LEAST_ROWS or above.sum() < SWAPPED_SHARE * apart.sum():
+    above = table.where((cold, warm), lambda supply, back: supply - back > TOLERANCE_K)
+    below = table.where((cold, warm), lambda supply, back: back - supply > TOLERANCE_K)
+    apart = above.sum() + below.sum()
+    if apart < LEAST_ROWS or above.sum() < SWAPPED_SHARE * apart:
         return
     table.note(
         "D-SUPPLY-RETURN",
@@ -75,9 +73,13 @@ def _swapped(table: Judged, cold: str, warm: str) -> None:
             "the supply is warmer than the return in {count} of {total} rows (median {median:.1f} K): they "
             "look swapped",
             count=int(above.sum()),
-            total=int(np.isfinite(away).sum()),
-            median=float(np.median(away[above])),
+            total=int(table.where((cold, warm), _known).sum()),
+            median=float(np.median(table.values(cold)[above] - table.values(warm)[above])),
         ),
         say("exchange 'canonical' of the two columns in mapping.toml, if they are swapped"),
         say("kept as exported; a heat from these two has the wrong sign"),
     )
+
+
+def _known(one: FloatArray, other: FloatArray) -> BoolArray:
+    return np.asarray(np.isfinite(one) & np.isfinite(other))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -33,7 +33,7 @@ MARKS_SCHEMA = pa.schema(
     ]
 )
 """Where findings stand in the series: canonical column, value [canonical unit], whether it was kept."""
-LARGE_ROWS = 200_000
+LARGE_ROWS = BLOCK_ROWS = 1 << 18
 MOST_MARKS = 5000
 """Of one finding; a picture shows no more."""
 
@@ -81,6 +81,29 @@ class Judged:
     def day(self) -> int:
         """Rows of a unit in 24 hours, three at least."""
         return max(int(np.ceil(24.0 * 3.6e9 / self.interval_us)), 3)
+
+    def where(self, names: Sequence[str], rule: Callable[..., BoolArray]) -> BoolArray:
+        """Return the rows in which a rule of several columns holds.
+
+        Parameters
+        ----------
+        names : sequence of str
+        rule : callable
+            Takes some rows of each column, in order; returns a mark per row.
+        """
+        result = np.zeros(len(self.frame), dtype=bool)
+
+        def some(start: int) -> None:
+            rows = slice(start, start + BLOCK_ROWS)
+            with np.errstate(invalid="ignore"):
+                result[rows] = rule(*(self.frame[n].iloc[rows].to_numpy(dtype=np.float64) for n in names))
+
+        starts = range(0, len(result), BLOCK_ROWS)
+        if len(starts) > 1:
+            in_threads(partial(some, start) for start in starts)
+        else:
+            some(0)
+        return result
 
     def take_out(self, where: BoolArray, name: str, code: str) -> None:
         """Set values to missing and enter their input rows in the ledger."""

@@ -481,6 +481,8 @@ def interval_of(keys: IntArray, micros: IntArray) -> int:
     steps = steps[steps > 0]
     if not len(steps):
         return 0
+    if (steps == steps[0]).all():
+        return int(steps[0])
     place, values = pd.factorize(steps)
     counts = np.bincount(place)
     return int(values[counts == counts.max()].min())
