@@ -100,23 +100,26 @@ def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Gro
     codes, micros = group.codes, group.micros
     if _ascending(codes, micros):
         return group
-    ids = group.frame[ROW].to_numpy()
-    # Of equal rows the one with a value taken out stays, whatever the order of the export: it is reported.
-    order = np.lexsort((ids, -ledger.status[ids].astype(np.int64), micros, codes))
-    group = group.at(order)
-    frame = group.frame
+    order = _order(codes, micros)
     codes, micros = codes[order], micros[order]
     same_key = np.concatenate([[False], (codes[1:] == codes[:-1]) & (micros[1:] == micros[:-1])])
     if not same_key.any():
-        return group
-    same_values = np.concatenate([[False], _equal_to_previous(frame[group.columns])])
+        return group.at(order)
+    ids = group.frame[ROW].to_numpy()
     key = np.cumsum(~same_key)
+    of_many = np.flatnonzero(np.isin(key, key[same_key]))
+    # Of equal rows the one with a value taken out stays, whatever the order of the export: it is reported.
+    some = order[of_many]
+    order[of_many] = some[np.lexsort((ids[some], -ledger.status[ids[some]].astype(np.int64), key[of_many]))]
+    repeating = np.flatnonzero(same_key)
+    same_values = np.zeros(len(order), dtype=bool)
+    same_values[repeating] = _equal(group.frame[group.columns], order[repeating], order[repeating - 1])
     contradictory = np.isin(key, key[same_key & ~same_values])
     repeated = same_key & ~contradictory
-    rows = frame[ROW].to_numpy()
+    rows = ids[order]
     ledger.reject(rows[repeated], "D-DUPLICATE")
     ledger.reject(rows[contradictory], "D-DUPLICATE")
-    place = place_of(frame, np.flatnonzero(same_key)[0])
+    place = place_of(group.frame, int(order[repeating[0]]))
     if repeated.any():
         issues.append(
             DataIssue(
@@ -144,7 +147,7 @@ def _sorted_unique(group: Group, ledger: Ledger, issues: list[DataIssue]) -> Gro
                 int(contradictory.sum()),
             )
         )
-    return group.at(np.flatnonzero(~(repeated | contradictory)))
+    return group.at(order[~(repeated | contradictory)])
 
 
 def _ascending(codes: IntArray, micros: IntArray) -> bool:
@@ -153,13 +156,21 @@ def _ascending(codes: IntArray, micros: IntArray) -> bool:
     return bool(((step > 0) | ((step == 0) & (np.diff(micros) > 0))).all())
 
 
-def _equal_to_previous(values: pd.DataFrame) -> BoolArray:
-    equal = np.ones(max(len(values) - 1, 0), dtype=bool)
+def _order(codes: IntArray, micros: IntArray) -> IntArray:
+    """Return the order by unit and time; a stable sort by time first, as most exports run forward."""
+    by_time = np.argsort(micros, kind="stable")
+    few = codes.max(initial=0) <= np.iinfo(np.int16).max  # short numbers are sorted without comparing
+    by_unit = np.argsort(codes[by_time].astype(np.int16 if few else np.int64), kind="stable")
+    return by_time[by_unit]
+
+
+def _equal(values: pd.DataFrame, some: IntArray, others: IntArray) -> BoolArray:
+    """Return which of some rows equal other rows in every column."""
+    equal = np.ones(len(some), dtype=bool)
     for name in values:
-        column = values[name]
-        same = (column.to_numpy()[1:] == column.to_numpy()[:-1]).astype(bool)
-        missing = column.isna().to_numpy()
-        equal &= same | (missing[1:] & missing[:-1])
+        one, other = values[name].iloc[some], values[name].iloc[others]
+        missing = one.isna().to_numpy() & other.isna().to_numpy()
+        equal &= (one.to_numpy() == other.to_numpy()).astype(bool) | missing
     return equal
 
 

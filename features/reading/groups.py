@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from features.filed import ranks
+from features.filed import FiledArray, is_filed, ranks
 from features.reading.convert import ROW, Rows
 from features.reading.mapping import IGNORE
 from features.reading.timeaxis import IntArray
+from features.reading.whole import in_threads
 from features.schema import KEY_COLUMNS
 
 
@@ -50,7 +52,15 @@ class Group:
 
     def at(self, positions: IntArray) -> Group:
         """Return the rows at these positions, in this order."""
-        frame = self.frame.iloc[positions].reset_index(drop=True)
+        filed = [c for c in self.frame if is_filed(self.frame[c])]
+        frame = self.frame.drop(columns=filed).iloc[positions].reset_index(drop=True)
+        taken: dict[str, FiledArray] = {}
+
+        def take(name: str) -> None:
+            taken[name] = self.frame[name].array.take(positions)
+
+        in_threads(partial(take, str(name)) for name in filed)
+        frame = frame.assign(**taken)[list(self.frame)]
         return replace(self, frame=frame, further=tuple(ids[positions] for ids in self.further))
 
 
