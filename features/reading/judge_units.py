@@ -9,7 +9,7 @@ import pandas as pd
 
 from features.message import Message, say
 from features.reading.doubt import USUAL
-from features.reading.judged import Judged
+from features.reading.judged import IntArray, Judged
 from features.reading.numerals import BoolArray, FloatArray
 from features.reading.units import UNITS
 from features.schema import SCHEMA
@@ -51,7 +51,7 @@ def _mixed(table: Judged, name: str, usual: _Usual, other: _Other) -> None:
         strange = other(name, values, known)
     if strange.sum() < LEAST_ROWS:
         return
-    strange &= _runs_of(strange, 3)
+    strange &= _runs_of(strange, table.units, 3)
     if strange.sum() < LEAST_ROWS or strange.sum() >= 0.5 * np.isfinite(values).sum():
         return
     table.note(
@@ -116,14 +116,11 @@ def _other_power(name: str, values: FloatArray, known: FloatArray) -> BoolArray:
     return np.asarray(large | ((ratio > 1.0 / THOUSAND[1]) & (ratio < 1.0 / THOUSAND[0])))
 
 
-def _runs_of(marked: BoolArray, least: int) -> BoolArray:
-    """Return the marks that stand in a row of at least so many."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
-    starts, ends = edges[::2], edges[1::2]
-    result = np.zeros(len(marked), dtype=bool)
-    for start, end in zip(starts, ends, strict=True):  # a handful: stretches of one fault
-        result[start:end] = end - start >= least
-    return result
+def _runs_of(marked: BoolArray, units: IntArray, least: int) -> BoolArray:
+    """Return the marks that stand in a row of at least so many rows of one unit."""
+    new = (marked[1:] != marked[:-1]) | (units[1:] != units[:-1])
+    run = np.cumsum(np.concatenate([[False], new]))
+    return np.asarray(marked & (np.bincount(run)[run] >= least))
 
 
 def judge_energy(table: Judged) -> None:
