@@ -110,8 +110,15 @@ def files_text(paths: Iterable[Path]) -> str:
     return "\n".join(f"wrote {path}" for path in paths)
 
 
+MOST_LEFT_OUT = 12
+"""Unused columns that the terminal lists one by one."""
+
+
 def check(outcome: CheckOutcome) -> str:
     """Return the text of ``advisor check``."""
+    every = [(c, file.glob) for file in outcome.mapping.file for c in file.column]
+    left_out = [c.source for c, _ in every if c.canonical not in SCHEMA]
+    short = len(left_out) <= MOST_LEFT_OUT
     rows = [
         (
             c.source,
@@ -120,10 +127,10 @@ def check(outcome: CheckOutcome) -> str:
             if c.canonical in SCHEMA and c.unit
             else "",
             wording.percent(c.confidence),
-            file.glob,
+            glob,
         )
-        for file in outcome.mapping.file
-        for c in file.column
+        for c, glob in every
+        if short or c.canonical in SCHEMA
     ]
     columns = table(
         ("column in file", "canonical", "unit", "confidence", "file"), rows, right=("confidence",)
@@ -132,6 +139,7 @@ def check(outcome: CheckOutcome) -> str:
         outcome.rows.sentence(),
         data_text(outcome.telemetry),
         columns,
+        "" if short else f"{len(left_out)} columns are left out: mapping.toml names each with the reason.",
         issues_text(outcome.issues),
         files_text(outcome.written),
     )

@@ -9,14 +9,14 @@ import pandas as pd
 
 from advisor.plan import Advice, Interval, Saving, VerifiedPlan
 from features.message import Message, say
-from features.schema import SCHEMA
+from features.schema import SCHEMA, SYMBOLS
 
 DASH = "—"
 """Unknown. It is neither zero nor good."""
 
 MOST_DECIMALS = 4
 """What is smaller is told as 0: the rest is arithmetic."""
-UNITS = {"degC": "°C", "degF": "°F", "m3": "m³", "1": "", "rel": say("rel. units")}
+UNITS = {**SYMBOLS, "rel": say("rel. units")}
 VERDICTS = {
     "supported": say("supported: both models agree on the saving"),
     "not proven": say("not proven: the saving cannot be told from zero, or the models disagree"),

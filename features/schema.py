@@ -16,6 +16,8 @@ Role = Literal["lever", "state", "disturbance", "outcome", "status", "attribute"
 Aggregation = Literal["mean", "sum", "counter", "instant", "constant"]
 Kind = Literal["data-centre", "base-station"]
 
+SYMBOLS = {"degC": "°C", "degF": "°F", "m3": "m³", "1": ""}
+"""Units as people write them, where that differs from their name here."""
 KEY_COLUMNS: tuple[str, str, str] = ("site_id", "unit_id", "timestamp")
 
 

@@ -19,7 +19,7 @@ from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, TimeMap
 from features.reading.numerals import BoolArray, FloatArray
 from features.reading.tabular import RawTable
 from features.reading.timeaxis import IntArray, StampArray
-from features.schema import SCHEMA
+from features.schema import SCHEMA, SYMBOLS
 
 ROW = "_row"
 
@@ -222,7 +222,7 @@ class _Conversion:
         count = int(out.sum())
         if not count:
             return
-        self.ledger.quarantine(self.ids[out], column.source, "D-OUT-OF-BOUNDS")
+        self._take_out(np.flatnonzero(out), column, values[out], "D-OUT-OF-BOUNDS")
         self._note(
             "D-OUT-OF-BOUNDS",
             "error",
@@ -236,7 +236,7 @@ class _Conversion:
                 count=count,
                 lower=about.lower,
                 upper=about.upper,
-                unit=term(about.unit),
+                unit=term(SYMBOLS.get(about.unit, about.unit)),
                 low=values[out].min(),
                 high=values[out].max(),
             ),
@@ -263,12 +263,19 @@ class _Conversion:
                 say("the values are missing (quarantined)"),
                 len(wrong),
             )
-        return self._without_suspect(column.source, found.values, placed)
+        return self._without_suspect(column, found.values, placed)
+
+    def _take_out(self, rows: IntArray, column: ColumnMapping, values: FloatArray, code: str) -> None:
+        """Enter values that leave before rows are joined; what becomes another quantity later has no mark."""
+        self.ledger.quarantine(self.ids[rows], column.source, code)
+        if column.aggregation not in ("sum", "counter") or SCHEMA[column.canonical].unit != "kW":
+            self.ledger.before.append((self.ids[rows], column.canonical, values, code))
 
     def _without_suspect(
-        self, source: str, values: FloatArray | FiledArray, placed: BoolArray
+        self, column: ColumnMapping, values: FloatArray | FiledArray, placed: BoolArray
     ) -> FloatArray | FiledArray:
         """Take out values that the export itself calls suspect."""
+        source = column.source
         rows = self.raw.suspect.get(source)
         if rows is None:
             return values
@@ -276,7 +283,7 @@ class _Conversion:
         rows = rows[placed[rows] & np.isfinite(kept[rows])]
         if not len(rows):
             return values
-        self.ledger.quarantine(self.ids[rows], source, "D-SUSPECT")
+        self._take_out(rows, column, kept[rows], "D-SUSPECT")
         self._note(
             "D-SUSPECT",
             "warning",

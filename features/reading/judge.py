@@ -31,7 +31,7 @@ from features.message import Message, say, term
 from features.reading import judge_pairs, judge_stations, judge_units, spikes
 from features.reading.judged import IntArray, Judged
 from features.reading.numerals import BoolArray, FloatArray
-from features.schema import SCHEMA
+from features.schema import SCHEMA, SYMBOLS
 
 PUE_TOLERANCE = 0.01
 """Share by which metered facility power may lie below IT power [1]."""
@@ -84,6 +84,7 @@ def judge(table: Judged) -> None:
     ----------
     table : Judged
     """
+    table.mark_before()
     table.screen_all()
     _empty(table)
     judge_units.judge_energy(table)
@@ -133,7 +134,7 @@ def _bounds(table: Judged, name: str) -> None:
                 "{count} values below zero, the lowest {lowest:g} {unit}",
                 count=int(low.sum()),
                 lowest=np.nanmin(values),
-                unit=term(column.unit),
+                unit=term(SYMBOLS.get(column.unit, column.unit)),
             ),
             say(
                 "check the direction of the current transformers; export on-site generation as its own column"
@@ -154,7 +155,7 @@ def _bounds(table: Judged, name: str) -> None:
                 count=int(out.sum()),
                 lower=column.lower,
                 upper=column.upper,
-                unit=term(column.unit),
+                unit=term(SYMBOLS.get(column.unit, column.unit)),
                 low=values[out].min(),
                 high=values[out].max(),
             ),

@@ -150,6 +150,18 @@ class Judged:
         marks = loaded(self.frame[list(KEY_COLUMNS)].iloc[rows])
         self.marked.append(marks.assign(column=name, value=self.values(name)[rows], code=code, kept=kept))
 
+    def mark_before(self) -> None:
+        """Mark the values that were taken out before rows were joined."""
+        for ids, name, values, code in self.ledger.before:
+            order = np.argsort(ids)
+            for columns, rows in self.sources:
+                found = np.isin(rows, ids) if name in columns else np.zeros(len(rows), dtype=bool)
+                at = np.flatnonzero(found)[:MOST_MARKS]
+                if len(at):
+                    taken = values[order[np.searchsorted(ids[order], rows[at])]]
+                    keys = loaded(self.frame[list(KEY_COLUMNS)].iloc[at])
+                    self.marked.append(keys.assign(column=name, value=taken, code=code, kept=False))
+
     def marks(self) -> pa.Table:
         """Return where findings stand, in `MARKS_SCHEMA`."""
         if not self.marked:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from features.message import say
 from features.reading.mapping import FileMapping
+from features.reading.numerals import FloatArray
 from features.reading.tabular import RawTable
 
 IntArray = npt.NDArray[np.int64]
@@ -73,6 +74,8 @@ class Ledger:
         self.starts = np.concatenate([[0], np.cumsum([t.rows for t in tables])]).astype(np.int64)
         self.status = np.zeros(int(self.starts[-1]), dtype=np.uint8)
         self._events: list[tuple[IntArray, str, str]] = []
+        self.before: list[tuple[IntArray, str, FloatArray, str]] = []
+        """Values taken out before rows were joined: ids, canonical column, values, code."""
 
     def ids(self, table: int) -> IntArray:
         """Return the ids of a table's well-formed rows."""

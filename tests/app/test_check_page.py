@@ -63,6 +63,20 @@ def test_marks_stand_where_the_values_stood(export: Path) -> None:
     assert "taken out" in charts[0].wide
 
 
+def test_a_value_of_one_of_several_instruments_is_marked(tmp_path: Path) -> None:
+    hours = pd.date_range("2025-03-01", periods=ROWS, freq="h")
+    temperatures = {f"冷冻水供水温度{i}(℃)": 12.0 + 0.1 * i + np.sin(np.arange(ROWS) / 5.0) for i in (1, 2, 3)}
+    table = pd.DataFrame({"时间": hours.strftime("%Y-%m-%d %H:%M"), **temperatures}).round(2)
+    table.iloc[50, 2] = -118.5
+    table.to_csv(tmp_path / "hall.csv", index=False)
+    reading = read_export(tmp_path / "hall.csv")
+    marks = reading.marks.to_pandas()
+    assert marks["value"].tolist() == [-118.5]
+    assert marks["timestamp"].dt.tz_localize(None).tolist() == [hours[50]]
+    charts, _ = pictures(reading.telemetry(), marks)
+    assert charts[0].summary.endswith("none is missing; 1 × D-OUT-OF-BOUNDS.")
+
+
 def test_a_series_that_was_all_taken_out_has_a_picture(tmp_path: Path) -> None:
     table = station_fault("energy unit", 1)
     path = tmp_path / "station.csv"

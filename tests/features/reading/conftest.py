@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.reading import Reading, bulk, tabular, whole
+
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 
 Writer = Callable[..., Path]
@@ -55,3 +57,22 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder 'shared' with real exports is not beside the repository")
     return SHARED
+
+
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every plain file for a large one, of many pieces and short stretches to recognise it by."""
+    monkeypatch.setattr(bulk, "LARGE", 0)
+    monkeypatch.setattr(bulk, "PIECE", 3000)
+    monkeypatch.setattr(tabular, "LARGE_ROWS", 0)
+    monkeypatch.setattr(whole, "SAMPLES", 5)
+    monkeypatch.setattr(whole, "SAMPLE_ROWS", 30)
+    monkeypatch.setattr(whole, "BATCH", 100)
+
+
+def said(reading: Reading) -> list[object]:
+    """Return everything that a reading says; sums in pieces may differ in what recognition saw of them."""
+    quarantined = reading.quarantined_rows.drop_columns("raw").to_pylist()
+    raw = [str(r).replace(".0", "") for r in reading.quarantined_rows["raw"].to_pylist()]
+    columns = [(c.source, c.canonical, c.unit, c.factor) for f in reading.mapping.file for c in f.column]
+    facts = [reading.issues, reading.counts, columns, reading.marks, quarantined, raw]
+    return [reading.content.content_hash(), reading.table, *facts]

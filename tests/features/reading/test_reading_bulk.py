@@ -13,24 +13,15 @@ import pytest
 
 from features.errors import UnreadableFileError
 from features.filed import is_filed
-from features.reading import Mapping, Reading, bulk, read_export, tabular, whole
+from features.reading import Mapping, bulk, read_export
 from features.reading.mapping import Answer
+from tests.features.reading.conftest import large, said
 
 Writer = Callable[..., Path]
 
 
 def content(plant: pd.DataFrame) -> str:
     return str(plant.assign(site="007").to_csv(index=False, lineterminator="\n"))
-
-
-def large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every plain file for a large one, of many pieces and short stretches to recognise it by."""
-    monkeypatch.setattr(bulk, "LARGE", 0)
-    monkeypatch.setattr(bulk, "PIECE", 3000)
-    monkeypatch.setattr(tabular, "LARGE_ROWS", 0)
-    monkeypatch.setattr(whole, "SAMPLES", 5)
-    monkeypatch.setattr(whole, "SAMPLE_ROWS", 30)
-    monkeypatch.setattr(whole, "BATCH", 100)
 
 
 def both(
@@ -42,15 +33,6 @@ def both(
     large(monkeypatch)
     fast = read_export(path, mapping=mapping)
     return any(is_filed(c) for _, c in fast.content.frame.items()), said(slow), said(fast)
-
-
-def said(reading: Reading) -> list[object]:
-    """Return everything that a reading says; sums in pieces may differ in what recognition saw of them."""
-    quarantined = reading.quarantined_rows.drop_columns("raw").to_pylist()
-    raw = [str(r).replace(".0", "") for r in reading.quarantined_rows["raw"].to_pylist()]
-    columns = [(c.source, c.canonical, c.unit, c.factor) for f in reading.mapping.file for c in f.column]
-    facts = [reading.issues, reading.counts, columns, reading.marks, quarantined, raw]
-    return [reading.content.content_hash(), reading.table, *facts]
 
 
 PLAIN: dict[str, Callable[[str], str]] = {

@@ -368,6 +368,9 @@ def test_values_are_joined_by_number_and_suspect_ones_taken_out(write: Writer) -
     assert np.isnan(frame.loc["GNBDUFunction=1,NRCellDU=2", "prb_utilisation"])
     assert reading.counts.quarantined == 1
     assert "D-SUSPECT" in {i.code for i in reading.issues}
+    assert reading.marks.select(["column", "code", "kept"]).to_pylist() == [
+        {"column": "prb_utilisation", "code": "D-SUSPECT", "kept": False}
+    ]
 
 
 def test_packed_performance_files_of_a_chinese_encoding(write: Writer) -> None:

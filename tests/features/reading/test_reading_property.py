@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from features.errors import AdvisorError
 from features.reading import Answer, Mapping, RowCounts, read_export
 from features.reading.numerals import parse
+from tests.features.reading.conftest import large, said
 
 CELL = st.one_of(
     st.floats(-50, 500).map(lambda v: f"{v:.2f}"),
@@ -177,3 +178,19 @@ def test_repeated_stamps_of_shuffled_rows_are_not_guessed() -> None:
         reading = read_export(path, mapping=Mapping(answer=(Answer(zone="Europe/Berlin"),)))
     assert reading.counts == RowCounts(130, 126, 0, 4)
     assert "D-ZONE-DST" in {i.code for i in reading.issues}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=ROWS, seed=st.integers(0, 99))
+def test_reading_in_pieces_gives_what_reading_at_once_gives(
+    rows: list[tuple[str, str, str]], seed: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
+        path = export(rows, folder)
+        head, *lines = path.read_text(encoding="utf-8").splitlines()
+        shuffled = np.random.default_rng(seed).permutation(lines) if seed % 2 else lines
+        path.write_text("\n".join([head, *shuffled]), encoding="utf-8")
+        at_once = read_export(path)
+        large(monkeypatch)
+        in_pieces = read_export(path)
+        assert said(in_pieces) == said(at_once)
