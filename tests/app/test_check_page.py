@@ -65,7 +65,9 @@ def test_marks_stand_where_the_values_stood(export: Path) -> None:
 
 def test_a_value_of_one_of_several_instruments_is_marked(tmp_path: Path) -> None:
     hours = pd.date_range("2025-03-01", periods=ROWS, freq="h")
-    temperatures = {f"冷冻水供水温度{i}(℃)": 12.0 + 0.1 * i + np.sin(np.arange(ROWS) / 5.0) for i in (1, 2, 3)}
+    temperatures = {
+        f"冷冻水供水温度{i}(℃)": 12.0 + 0.1 * i + np.sin(np.arange(ROWS) / 5.0) for i in (1, 2, 3)
+    }
     table = pd.DataFrame({"时间": hours.strftime("%Y-%m-%d %H:%M"), **temperatures}).round(2)
     table.iloc[50, 2] = -118.5
     table.to_csv(tmp_path / "hall.csv", index=False)

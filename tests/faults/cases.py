@@ -1,9 +1,8 @@
 """Faulty exports by class: what each must be answered with.
 
 The classes A to E are those of a list of faults that real uploads bring: the container (A), the text's shape
-(B), time (C), physics (D) and 3GPP performance files (E). What the transport of an upload brings (A9, A11 and
-A12: endless, resting, onto a full disk) is tested with its handler in ``tests/app/test_web_handlers.py``. A
-maker writes one export into an empty folder and returns its path; nothing is stored.
+(B), time (C), physics (D) and 3GPP performance files (E). A maker writes one export into an empty folder and
+returns its path; a sender (`uploads`) sends one to a server. Nothing is stored.
 """
 
 from __future__ import annotations
@@ -31,21 +30,24 @@ class Case:
     number : str
         Class, such as ``A1``.
     name : str
-    make : callable
+    make : callable or None
     expected : tuple of str
         Codes of refusals or findings, of which at least one has to be said; `READ`: none is needed.
     heavy : bool
         Whether it takes gigabytes or many seconds; such cases are run by the command only.
     mapping : Mapping or None
         Answers that the reader is given.
+    send : callable or None
+        Instead of `make`: sends an upload whose session lies in a folder, and returns what was said.
     """
 
     number: str
     name: str
-    make: Maker
-    expected: tuple[str, ...]
+    make: Maker | None = None
+    expected: tuple[str, ...] = ()
     heavy: bool = False
     mapping: Mapping | None = None
+    send: Callable[[Path], str] | None = None
 
 
 CASES: list[Case] = []

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import AdvisorError
 from features.reading import Reading, read_export, read_isolated
-from tests.faults import containers, performance, physics, texts, times
+from tests.faults import containers, performance, physics, texts, times, uploads
 from tests.faults.cases import CASES, READ, Case
 
-MODULES = (containers, texts, times, physics, performance)
+MODULES = (containers, texts, times, physics, performance, uploads)
 """Importing them registers their cases."""
 
 
@@ -50,7 +51,10 @@ class Outcome:
 
 
 def run(case: Case, folder: Path, *, isolated: bool) -> Outcome:
-    """Make the export of a case in an empty folder and read it."""
+    """Make the export of a case in an empty folder and read it, or send it."""
+    if case.send is not None:
+        return _sent(case, case.send, folder)
+    assert case.make is not None
     inner = folder / "upload" / "here"
     inner.mkdir(parents=True)
     path = case.make(inner)
@@ -73,6 +77,16 @@ def run(case: Case, folder: Path, *, isolated: bool) -> Outcome:
         trace = traceback.format_exc()
     seconds = time.perf_counter() - start
     return Outcome(case, said, errors, seconds, trace, lost, tuple(sorted(_tree(folder) - before)))
+
+
+def _sent(case: Case, send: Callable[[Path], str], folder: Path) -> Outcome:
+    start = time.perf_counter()
+    said = trace = ""
+    try:
+        said = send(folder)
+    except Exception:
+        trace = traceback.format_exc()
+    return Outcome(case, (said,), (), time.perf_counter() - start, trace)
 
 
 def _account(reading: Reading) -> str:
