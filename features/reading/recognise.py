@@ -11,7 +11,7 @@ import numpy as np
 
 from features.errors import DataError, QuestionError, UnrecognisedError
 from features.message import Message, say, term
-from features.reading import sources, undated
+from features.reading import sources, timeaxis, undated
 from features.reading.columns import USED_FROM, file_mapping
 from features.reading.doubt import Question
 from features.reading.draft import Draft, draft, no_date
@@ -59,8 +59,26 @@ def propose(tables: Sequence[RawTable], root: str, kind: Kind | None, answers: t
         raise _ask(questions)
     entries = _name_units(work, _name_sites(work, _points_together(tables, entries, root), root))
     mapping = Mapping(kind=chosen, file=tuple(entries), answer=answers)
+    if not any(f.time for f in mapping.file):
+        _refuse_months(tables)
     check_usable(mapping, [t.headers for t in tables], root)
     return _cooling_total(mapping)
+
+
+def _refuse_months(tables: Sequence[RawTable]) -> None:
+    """Refuse totals of months by what they are; other tables without a time are refused as such."""
+    for table in tables:
+        for header in table.headers:
+            if timeaxis.months_only(table.data[header]):
+                raise UnrecognisedError(
+                    "E-TIME-MONTH",
+                    say("the column {column!r} holds months: each row is a month's total", column=header),
+                    table.file.name,
+                    say(
+                        "export hourly or finer values: what weather and work do to energy is lost in the "
+                        "total of a month"
+                    ),
+                )
 
 
 def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> Kind:

@@ -37,6 +37,10 @@ _COMPACT = (
 )
 _TIME_ONLY = r"^\d{1,2}[:：]\d{2}([:：]\d{2}([.,]\d+)?)?\s*([AaPp][Mm])?$"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH_ONLY = (
+    r"(?i)^(\d{4}\s?[-/.年]\s?(0?[1-9]|1[0-2])月?|(0?[1-9]|1[0-2])[-/.]\d{4}"
+    rf"|({'|'.join(_MONTHS)})[a-z]*[-/., ]+\d{{2,4}}|\d{{4}}[-/., ]+({'|'.join(_MONTHS)})[a-z]*)$"
+)
 _FIXED_ZONE = re.compile(r"(?:\b(?:GMT|UTC)|时区)\s*[:：]?\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", re.I)
 
 
@@ -323,6 +327,14 @@ def time_without_date(column: pa.ChunkedArray | pa.Array) -> bool:
         bool(len(cells))
         and float(pc.mean(pc.match_substring_regex(cells, _TIME_ONLY).cast(pa.float64())).as_py()) > 0.9
     )
+
+
+def months_only(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether the cells are months without a day, such as ``2024-05``, ``2024年5月`` or ``May 2024``."""
+    if not pa.types.is_string(column.type):
+        return False
+    cells = cleaned(column).slice(0, 200).drop_null()
+    return _all_match(cells, _MONTH_ONLY)
 
 
 def hours_from_1_to_24(column: pa.ChunkedArray | pa.Array) -> bool:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.errors import DataError, MappingFileError
+from features.errors import DataError, MappingFileError, UnrecognisedError
 from features.reading import Answer, Mapping, RowCounts, read_export, read_paths
 
 Writer = Callable[..., Path]
@@ -535,3 +535,10 @@ def test_an_impossible_reading_of_one_instrument_does_not_spoil_the_others(write
     assert [(t["column"], t["raw"], t["code"]) for t in taken] == [
         ("CHWS-T-2 (°C)", "-118.5", "D-OUT-OF-BOUNDS")
     ]
+
+
+@pytest.mark.parametrize("months", ["2024-{:02d}", "2024年{}月", "{:02d}/2024"])
+def test_totals_of_months_are_refused_as_such(write: Writer, months: str) -> None:
+    rows = "\n".join(f"{months.format(m)},{300 + m},{400 + m}" for m in range(1, 13))
+    with pytest.raises(UnrecognisedError, match="E-TIME-MONTH"):
+        read_export(write("month,it_mwh,facility_mwh\n" + rows + "\n"))
