@@ -197,13 +197,16 @@ def _picture(
 ) -> Chart:
     site, unit, start, stop = span
     rows = telemetry.frame[["timestamp", column]].iloc[start:stop]
-    mine = pd.Series(rows[column].to_numpy(dtype=np.float64), pd.DatetimeIndex(rows["timestamp"]))
-    known = mine.dropna()
-    grid = pd.date_range(mine.index[0], mine.index[-1], freq=telemetry.interval)
-    whole = mine.reindex(grid)
+    micros = rows["timestamp"].dt.as_unit("us").astype("int64").to_numpy()
+    step = int(telemetry.interval / pd.Timedelta(microseconds=1))
+    place = (micros - micros[0]) // step
+    whole = np.full(int(place[-1]) + 1, np.nan)  # rows that are not there are missing
+    whole[place] = rows[column].to_numpy(dtype=np.float64)
+    known = int(np.isfinite(whole).sum())
     where = marks[(marks["site_id"] == site) & (marks["unit_id"] == unit) & (marks["column"] == column)]
     taken, odd = where[~where["kept"].astype(bool)], where[where["kept"].astype(bool)]
-    stamps, values = _thinned(pd.DatetimeIndex(whole.index), whole.to_numpy(dtype=np.float64))
+    at, values = _thinned(whole)
+    stamps = pd.DatetimeIndex((micros[0] + at * step).astype("datetime64[us]"), tz="UTC")
     name = wording.column_name(column)
     series = Marked(
         telemetry.local(stamps),
@@ -213,17 +216,19 @@ def _picture(
         SCHEMA[column].unit,
         name,
     )
-    place = " / ".join(part for part in (site if len(telemetry.site_ids) > 1 else "", unit) if part)
-    missing = int(whole.isna().sum())
+    where_from = " / ".join(part for part in (site if len(telemetry.site_ids) > 1 else "", unit) if part)
+    missing = len(whole) - known
     reach = (
-        f", {known.min():.4g} to {known.max():.4g} {wording.unit(SCHEMA[column].unit)}" if len(known) else ""
+        f", {np.nanmin(whole):.4g} to {np.nanmax(whole):.4g} {wording.unit(SCHEMA[column].unit)}"
+        if known
+        else ""
     )
     said = [
-        f"{len(known):,} values{reach.rstrip()}",
+        f"{known:,} values{reach.rstrip()}",
         f"{missing:,} of {len(whole):,} intervals are missing" if missing else "none is missing",
         *(f"{count:,} × {code}" for code, count in where["code"].value_counts().items()),
     ]
-    title = f"{name[:1].upper()}{name[1:]}{', ' + place if place else ''}"
+    title = f"{name[:1].upper()}{name[1:]}{', ' + where_from if where_from else ''}"
     return marked_series(series, title, "; ".join(said) + ".")
 
 
@@ -232,12 +237,18 @@ def _points(telemetry: Telemetry, marks: pd.DataFrame) -> tuple[pd.DatetimeIndex
     return telemetry.local(stamps), marks["value"].to_numpy(dtype=np.float64)
 
 
-def _thinned(stamps: pd.DatetimeIndex, values: FloatArray) -> tuple[pd.DatetimeIndex, FloatArray]:
-    """Return a long series by the lowest and highest value of each stretch, a stretch of none as missing."""
+def _thinned(values: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    """Return a long series by the lowest and highest value of each stretch, a stretch of none as missing.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Position of each value that is shown (of a stretch: of its first), and the value.
+    """
     if len(values) <= MOST_POINTS:
-        return stamps, values
+        return np.arange(len(values)), values
     width = -(-2 * len(values) // MOST_POINTS)
     padded = np.append(values, np.full(-len(values) % width, np.nan)).reshape(-1, width)
     low, high = np.fmin.reduce(padded, axis=1), np.fmax.reduce(padded, axis=1)
     pairs = np.stack([low, high], axis=1).ravel()
-    return stamps[np.repeat(np.arange(len(padded)) * width, 2)], pairs
+    return np.repeat(np.arange(len(padded)) * width, 2), pairs
