@@ -1,7 +1,7 @@
 """Large plain text files: whether a file is one, and where it can be cut into pieces.
 
-What a small file is read with looks at every cell as text. A large one that is plain (UTF-8, no quotes) is
-read in pieces, whose columns the parser types itself (`whole`).
+What a small file is read with looks at every cell as text. A large one that is plain (UTF-8, a row is a line)
+is read in pieces, whose columns the parser types itself (`whole`).
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ class Scan:
     head: Body
     pieces: tuple[Piece, ...]
     lines: int
+    quoted: bool = False
 
 
 def scan(path: Path) -> Scan | None:
     """Read a file once and return where its pieces are; None where it is not plain.
 
-    Plain is UTF-8 without byte-order mark, quotes, NUL, or carriage returns other than before line feeds.
-    Blank lines at the end do not count.
+    Plain is UTF-8 without NUL, and without carriage returns other than before line feeds. Blank lines at the
+    end do not count. Whether quotes enclose line ends is seen when pieces are parsed.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     pieces: list[Piece] = []
-    offset, lines, head = 0, 0, b""
+    offset, lines, head, quoted = 0, 0, b"", False
     with path.open("rb") as stream:
         while data := stream.read(PIECE):
             more = len(data) == PIECE
@@ -56,8 +57,9 @@ def scan(path: Path) -> Scan | None:
             stream.seek(offset + size)
             if not head:
                 head = data[:_HEAD]
-                if head.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                     return None
+            quoted = quoted or b'"' in data
             if not more:
                 data = data.rstrip(b"\r\n")
             if not _plain(data, decoder):
@@ -69,12 +71,14 @@ def scan(path: Path) -> Scan | None:
             offset += size
     if decoder.getstate()[0] or not head:
         return None
-    whole = head[: head.rfind(b"\n") + 1]
-    return Scan(Body(whole, "utf-8", changed=False), tuple(pieces), lines)
+    marked = head.startswith(codecs.BOM_UTF8)
+    whole = head[len(codecs.BOM_UTF8) * marked : head.rfind(b"\n") + 1]
+    body = Body(whole, "utf-8-sig" if marked else "utf-8", changed=False)
+    return Scan(body, tuple(pieces), lines, quoted)
 
 
 def _plain(data: bytes, decoder: codecs.IncrementalDecoder) -> bool:
-    if b'"' in data or b"\0" in data or (b"\r" in data and _odd_returns(data)):
+    if b"\0" in data or (b"\r" in data and _odd_returns(data)):
         return False
     if data.isascii() and not decoder.getstate()[0]:
         return True

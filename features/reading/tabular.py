@@ -35,10 +35,9 @@ MAX_ROWS = 100_000_000
 MAX_COLUMNS = 4_096
 MAX_DECODED = 4 * 2**30
 """Most memory that a Parquet file may take once it is decoded [B]."""
+UTF_8 = ("", "utf-8", "utf-8-sig")
 LARGE_ROWS = 1_000_000
 """From so many rows on a Parquet file is read in pieces."""
-MOST_TEXTS = 4
-"""Most columns of text (site, unit, date, time) of a file that is read in pieces."""
 _BATCH = 1 << 17
 _Reader = Callable[[InputFile, HeaderScore, FileMapping | None], list[RawTable]]
 
@@ -114,15 +113,11 @@ def _read_large(file: InputFile, score: HeaderScore, layout: FileMapping | None)
             table = _large_parquet(file) if file.form == "parquet" else None
     except NotPlainError:
         return None
-    if table is None or points.split(table, score) != [table]:
-        return None
-    # Columns of text say by their rarest cells which decimal mark they use.
-    texts = sum(pa.types.is_string(f.type) for f in table.data.schema)
-    return table if texts <= MOST_TEXTS else None
+    return table if table is not None and points.split(table, score) == [table] else None
 
 
 def _large_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> RawTable | None:
-    if file.path.stat().st_size < bulk.LARGE or (layout is not None and layout.encoding not in ("", "utf-8")):
+    if file.path.stat().st_size < bulk.LARGE or (layout is not None and layout.encoding not in UTF_8):
         return None
     known = bulk.scan(file.path)
     if known is None:
@@ -139,10 +134,10 @@ def _large_text(file: InputFile, score: HeaderScore, layout: FileMapping | None)
     pieces, count = bulk.below(file.path, known, skip)
     headers = unique_names(cells)
     numbers = bulk.numeric(first, len(cells), keys)
-    whole = WholeText(file.path, pieces, count, skip, delimiter, headers, numbers)
+    whole = WholeText(file.path, pieces, count, skip, delimiter, headers, numbers, quoted=known.quoted)
     data, positions = whole.sample()
     layout = layout_of(
-        file, encoding="utf-8", delimiter=delimiter, header_row=header_line, units_row=unit_line
+        file, encoding=known.head.encoding, delimiter=delimiter, header_row=header_line, units_row=unit_line
     )
     return RawTable(file, layout, headers, unit_cells, data, whole.line(positions), whole=whole)
 

@@ -32,7 +32,7 @@ SAMPLES, SAMPLE_ROWS = 16, 8_192
 MOST_TEXT = 256
 """Longest text of a Parquet file that is read in pieces, on average over a column's distinct texts [B]."""
 BATCH = 1 << 17
-_LINE_FEED = 10
+_LINE_FEED, _QUOTE = 10, 34
 _NULLS = sorted({"", *MISSING, *(w.upper() for w in MISSING), "NaN", "None", "Null"})
 
 
@@ -114,6 +114,8 @@ class WholeText:
     headers : sequence of str
     numbers : sequence of bool, shape (headers,)
         Columns to read as numbers where they are numbers; the others are text.
+    quoted : bool
+        Whether quotes stand in the file.
     """
 
     def __init__(
@@ -125,8 +127,10 @@ class WholeText:
         delimiter: str,
         headers: Sequence[str],
         numbers: Sequence[bool],
+        *,
+        quoted: bool = False,
     ) -> None:
-        self._path, self._pieces, self._skip = path, tuple(pieces), skip
+        self._path, self._pieces, self._skip, self._quoted = path, tuple(pieces), skip, quoted
         self._delimiter, self._headers = delimiter, list(headers)
         self._numbers = {h for h, n in zip(headers, numbers, strict=True) if n}
         self.rows = rows
@@ -202,6 +206,8 @@ class WholeText:
 
     def _parsed(self, data: bytes, wanted: list[str]) -> pa.Table:
         """Return typed columns; those that hold other cells than numbers come as text."""
+        if self._quoted and _encloses_line_ends(data):
+            raise NotPlainError("a line end between quotes")
         try:
             return self._read(data, wanted, self._numbers)
         except pa.ArrowInvalid:
@@ -219,12 +225,20 @@ class WholeText:
                 column_names=self._headers, use_threads=False, block_size=len(data) + 1
             ),
             parse_options=pacsv.ParseOptions(
-                delimiter=self._delimiter, quote_char=False, ignore_empty_lines=False
+                delimiter=self._delimiter, quote_char='"' if self._quoted else False, ignore_empty_lines=False
             ),
             convert_options=pacsv.ConvertOptions(
                 column_types=types, include_columns=wanted, null_values=_NULLS, strings_can_be_null=False
             ),
         )
+
+
+def _encloses_line_ends(data: bytes) -> bool:
+    """Whether a line ends between quotes: an odd number of them stands before its end."""
+    signs = np.frombuffer(data, dtype=np.uint8)
+    quotes = np.flatnonzero(signs == _QUOTE)
+    ends = np.append(np.flatnonzero(signs == _LINE_FEED), len(data))
+    return bool((np.searchsorted(quotes, ends) % 2).any())
 
 
 def _edges(data: bytes) -> IntArray:

@@ -45,6 +45,14 @@ PLAIN: dict[str, Callable[[str], str]] = {
     "a row twice": lambda t: t + t.splitlines()[30] + "\n",
     "a contradiction": lambda t: t + t.splitlines()[30].replace("24.0", "23.0") + "\n",
     "backwards": lambda t: "\n".join([t.splitlines()[0], *t.splitlines()[:0:-1]]),
+    "a quote": lambda t: t.replace("2025-03-01 05:00:00", '"2025-03-01 05:00:00"'),
+    "all quoted": lambda t: re.sub("([^,\n]+)", r'"\1"', t),
+    "byte-order mark": lambda t: "\ufeff" + t,
+    "columns of words": lambda t: "\n".join(
+        line + (",run,ok,auto,on,1 of 2" if i else ",a mode,b state,c,d,e")
+        for i, line in enumerate(t.splitlines())
+    ),
+    "a decimal comma": lambda t: re.sub(r"(\d)\.(\d)", r"\1,\2", t.replace(",", ";")),
     "Chinese header": lambda t: t.replace("it_power_kw", "IT设备功率(kW)"),
     "a word among numbers": lambda t: t.replace("2025-03-09 05:00:00,24.0,", "2025-03-09 05:00:00,off,"),
     "infinite": lambda t: t.replace("2025-03-09 05:00:00,24.0,", "2025-03-09 05:00:00,inf,"),
@@ -63,8 +71,7 @@ OTHER: dict[str, Callable[[str], str]] = {
     "a row too long": lambda t: t.replace("2025-03-01 05:00:00,24.0,", "2025-03-01 05:00:00,24.0,1,"),
     "a blank line": lambda t: t.replace("2025-03-01 05:00:00", "\n2025-03-01 05:00:00"),
     "a blank row": lambda t: t + "," * t.splitlines()[0].count(",") + "\n",
-    "a quote": lambda t: t.replace("2025-03-01 05:00:00", '"2025-03-01 05:00:00"'),
-    "a decimal comma": lambda t: re.sub(r"(\d)\.(\d)", r"\1,\2", t.replace(",", ";")),
+    "other encoding": lambda t: t.replace("it_power_kw", "IT设备功率(kW)"),
 }
 
 
@@ -73,9 +80,17 @@ def test_both_readers_agree(
     name: str, write: Writer, plant: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (PLAIN | OTHER)[name](content(plant))
-    used, slow, fast = both(write(text), monkeypatch)
+    used, slow, fast = both(write(text.encode("gbk" if name == "other encoding" else "utf-8")), monkeypatch)
     assert used == (name in PLAIN)
     assert fast == slow
+
+
+def test_a_line_end_between_quotes_is_refused_as_in_a_small_file(
+    write: Writer, plant: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large(monkeypatch)
+    with pytest.raises(UnreadableFileError, match="E-FILE-QUOTES"):
+        read_export(write(content(plant).replace(",007\n", ',"007\n"\n', 1)))
 
 
 def test_the_hour_that_clocks_repeat_is_told_apart_over_pieces(
