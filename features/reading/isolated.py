@@ -23,6 +23,7 @@ from features.message import pack, say, unpack
 from features.reading.export import Reading, read_export
 from features.reading.ledger import RowCounts
 from features.reading.mapping import Mapping
+from features.reading.whole import threads
 from features.schema import Kind
 from features.telemetry import Telemetry
 
@@ -30,8 +31,8 @@ CHILD = "from features.reading.isolated import child; child()"
 """What the child process runs."""
 SECONDS = 120.0
 MEMORY_GIB = 8.0
-CPU_SHARE = 2.0
-"""CPU seconds allowed per second of wall-clock time: the readers use two threads."""
+CPU_SHARE = float(max(threads(), 2))
+"""CPU seconds allowed per second of wall-clock time: as many as threads read beside each other."""
 MAX_WRITTEN = 8 * 2**30
 """Largest single file that the child may write [B]."""
 
@@ -52,7 +53,7 @@ def read_isolated(
     kind, mapping
         As in `features.reading.read_export`.
     seconds : float
-        Wall-clock limit [s]; the CPU time is limited to twice of it, on Linux.
+        Wall-clock limit [s]; the CPU time is limited to `CPU_SHARE` times of it, on Linux.
     memory_gib : float
         Limit of the child's address space [GiB], on Linux.
 
