@@ -11,7 +11,7 @@ import pandas as pd
 from features.errors import MappingFileError
 from features.filed import FiledArray, numbered
 from features.issues import DataIssue, Severity
-from features.message import Message, say, term
+from features.message import Message, say
 from features.reading import timeaxis
 from features.reading.cells import cells_of
 from features.reading.ledger import Ledger
@@ -236,7 +236,7 @@ class _Conversion:
                 count=count,
                 lower=about.lower,
                 upper=about.upper,
-                unit=term(SYMBOLS.get(about.unit, about.unit)),
+                unit=SYMBOLS.get(about.unit, about.unit),
                 low=values[out].min(),
                 high=values[out].max(),
             ),

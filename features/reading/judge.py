@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from features.issues import DataIssue
-from features.message import Message, say, term
+from features.message import Message, say
 from features.reading import judge_pairs, judge_stations, judge_units, spikes
 from features.reading.judged import IntArray, Judged
 from features.reading.numerals import BoolArray, FloatArray
@@ -134,7 +134,7 @@ def _bounds(table: Judged, name: str) -> None:
                 "{count} values below zero, the lowest {lowest:g} {unit}",
                 count=int(low.sum()),
                 lowest=np.nanmin(values),
-                unit=term(SYMBOLS.get(column.unit, column.unit)),
+                unit=SYMBOLS.get(column.unit, column.unit),
             ),
             say(
                 "check the direction of the current transformers; export on-site generation as its own column"
@@ -155,7 +155,7 @@ def _bounds(table: Judged, name: str) -> None:
                 count=int(out.sum()),
                 lower=column.lower,
                 upper=column.upper,
-                unit=term(SYMBOLS.get(column.unit, column.unit)),
+                unit=SYMBOLS.get(column.unit, column.unit),
                 low=values[out].min(),
                 high=values[out].max(),
             ),
