@@ -180,7 +180,7 @@ def test_repeated_stamps_of_shuffled_rows_are_not_guessed() -> None:
     assert "D-ZONE-DST" in {i.code for i in reading.issues}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, seed=st.integers(0, 99))
 def test_reading_in_pieces_gives_what_reading_at_once_gives(
     rows: list[tuple[str, str, str]], seed: int
