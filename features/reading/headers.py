@@ -30,8 +30,18 @@ _QUANTITY_WORD = {
     "kW": r"power|energy|load|demand|consumption|usage|electric|kw|功率|用电|电量|能耗|负荷|负载|冷量",
     "W": r"power|功率",
     "degC": r"temp|inlet|bulb|wet|dew|set ?point|oat|sat|rat|chws|chwr|cws|ecwt|温度|温|设定"
-    r"|change ?over|lock ?out|切换",
+    r"|change ?over|lock ?out|切换|dwpt|(?<![a-z])([td]2 ?m|t ?avg)",
 }
+_DATE_FORMAT = re.compile(
+    r"[(\[{（【]\s*(?=[^)\]]*(?:yy|hh))(?:[ymdhs]{1,4}[-/:. T]*){2,}[)\]}）】]", re.IGNORECASE
+)
+"""How a date is written, as in ``Date (MM/DD/YYYY)``: it says nothing of the meaning."""
+_OTHER_PRICE = re.compile(
+    r"loss|congest|imbalance|balanc|reserve|regulat|ancillary|capacity|gas|ttf|coal|oil|brent|fuel|carbon|co2|eua|"
+    r"forecast|predict|peak|valley|fee|tax|levy|cost|surcharge|max|min|std|spread|"
+    r"阻塞|网损|损耗|不平衡|容量|预测|尖|峰|谷|平段|深|费|税|附加|最高|最低|上限|下限"
+)
+"""Words of what is paid per energy beside the price of electricity, or in part of the hours only."""
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
 
 
@@ -88,7 +98,7 @@ def words_of(text: str) -> str:
 
 def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
     """Return the ways to split a header into words and unit: (words, unit, unit text)."""
-    plain = unicodedata.normalize("NFKC", header.replace("º", "°"))
+    plain = _DATE_FORMAT.sub(" ", unicodedata.normalize("NFKC", header.replace("º", "°")))
     found: list[tuple[str, Unit | None, str]] = []
     for inner in _BRACKETS.findall(plain):
         unit = find_unit(inner)
@@ -103,7 +113,7 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
         )
         if t
     ]
-    for count in (2, 1):
+    for count in (3, 2, 1):
         if len(tokens) > count:
             tail = " ".join(tokens[-count:])
             unit = find_unit(tail)
@@ -157,7 +167,23 @@ def match(header: str, kind: Kind | str = "") -> Match | None:
                 if declared is not None and unit is None:
                     said = say("{meaning}, whose unit is {unit}", meaning=said, unit=entry.unit)
                 return Match(entry.canonical, entry.confidence, declared, said)
+    priced = _priced(header)
+    if priced is not None:
+        return priced
     return None if kind == "base-station" else _composed(header, foreign=foreign)
+
+
+def _priced(header: str) -> Match | None:
+    """Return what a header means that declares money per energy: a price of electricity, or nothing used."""
+    words, unit, text = _readings(header)[0]
+    if unit is None:
+        words, unit, text = "", find_unit(header), header
+    if unit is None or unit.dimension != "price":
+        return None
+    said = say("{unit!r} is money per energy", unit=text)
+    if _OTHER_PRICE.search(words):
+        return Match(KNOWN, phrase.SURE, unit, said)
+    return Match("price_per_kwh", phrase.HINTED, unit, said)
 
 
 def _declares_foreign(header: str) -> bool:
@@ -202,7 +228,7 @@ def _fits(entry: Entry, words: str, unit: Unit | None) -> bool:
     if entry.canonical.startswith("@"):
         if entry.canonical == STATION_ENERGY:
             return unit is None or unit.dimension in ("energy", "power", "relative")
-        return unit is None
+        return unit is None or entry.canonical == KNOWN
     column = SCHEMA[entry.canonical]
     if unit is not None:
         return accepts(entry.canonical, unit)
