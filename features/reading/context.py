@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from features.message import Message, say
-from features.reading.headers import KNOWN, Match, words_of
+from features.reading.headers import KNOWN, Match, without_mean, words_of
 
 _WEATHER = frozenset(
     {
@@ -24,7 +24,7 @@ _WEATHER = frozenset(
     }
 )
 _BARE = re.compile(
-    r"^(temp(erature)?( (avg|mean))?|t ?avg|air temp(erature)?|(relative )?humi(d(ity)?)?|rh|ps|sp|"
+    r"^(temp(erature)?|t ?avg|air temp(erature)?|(relative )?hum(i(d(ity)?)?)?|rh|ps|sp|"
     r"相对湿度|湿度|温度)"
     r"( (c|f|k|pct|degc|degf|deg c|deg f))?$"
 )
@@ -41,7 +41,7 @@ _GENERATION = re.compile(
 _OF_A_SITE = frozenset(
     ("pv_power_kw", "grid_power_kw", "facility_power_kw", "battery_charge_kw", "battery_discharge_kw")
 )
-_OF_A_PLANT = re.compile(r"^(energy |power )?(import(ed)?|(dis)?charged?)( (energy|power))?( (k|m)?wh?)?$")
+_OF_A_PLANT = re.compile(r"^(energy |power )?(import(ed)?|(dis)?charged?)( (energy|power))?( [km]? ?wh?)?$")
 """What says too little of whose energy it is, except beside that of a photovoltaic plant."""
 _KINDS_OF_GENERATION = 2
 """From so many other kinds of generation on, a file is that of a power system [1]."""
@@ -62,7 +62,9 @@ def weighed(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -
         Name of the file without extension.
     """
     result = dict(matches)
-    bare = {h for h, m in matches.items() if m.canonical in _WEATHER and _BARE.match(words_of(h))}
+    bare = {
+        h for h, m in matches.items() if m.canonical in _WEATHER and _BARE.match(without_mean(words_of(h)))
+    }
     if bare and not _is_weather(matches, headers, file, bare):
         for header in bare:
             said = say(

@@ -54,7 +54,7 @@ _METRIC_NAME = re.compile(r"[td]2m(_?(dew|wet))?|ws(2|10)m", re.IGNORECASE)
 """Names that NASA POWER, PVGIS and ECMWF (ERA5) write: degC or K, and m/s; never degF."""
 LEAST_PER_MWH, MOST_PER_KWH = 2.0, 5.0
 """What a MWh costs at least in the middle of a series, and a kWh at most [currency]."""
-_DOLLARLIKE = re.compile(r"(?<![a-z])(eur|usd|gbp|chf)(?![a-z])|[€$£]")
+_DOLLARLIKE = re.compile(r"(?<![A-Z])(EUR|USD|GBP|CHF)(?![A-Z])|(?<![a-z])(eur|usd|gbp|chf)(?![a-z])|[€$£]")
 
 SENTINELS = (-9999.0, -999.0, -99999.0, 9999.0, 99999.0)
 """Values that systems write for "not measured"; they say nothing of the unit."""
@@ -177,7 +177,7 @@ def _price(found: FloatArray, header: str) -> Verdict | None:
     middle = float(np.median(np.abs(found)))
     if 0.0 < middle < LEAST_PER_MWH and float(np.max(np.abs(found))) < MOST_PER_KWH:
         return Verdict(UNITS["currency/kWh"], say("{span}: too little for a MWh", span=_span(found)))
-    if middle > MOST_PER_KWH and _DOLLARLIKE.search(header.casefold()):
+    if middle > MOST_PER_KWH and _DOLLARLIKE.search(header):
         return Verdict(UNITS["currency/MWh"], say("{span}: too much for a kWh", span=_span(found)))
     return None
 

@@ -36,12 +36,14 @@ _DATE_FORMAT = re.compile(
     r"[(\[{（【]\s*(?=[^)\]]*(?:yy|hh))(?:[ymdhs]{1,4}[-/:. T]*){2,}[)\]}）】]", re.IGNORECASE
 )
 """How a date is written, as in ``Date (MM/DD/YYYY)``: it says nothing of the meaning."""
-_OTHER_PRICE = re.compile(
-    r"loss|congest|imbalance|balanc|reserve|regulat|ancillary|capacity|gas|ttf|coal|oil|brent|fuel|carbon|co2|eua|"
-    r"forecast|predict|peak|valley|fee|tax|levy|cost|surcharge|max|min|std|spread|"
-    r"阻塞|网损|损耗|不平衡|容量|预测|尖|峰|谷|平段|深|费|税|附加|最高|最低|上限|下限"
+_PRICE_WORD = re.compile(
+    r"electric(ity)?|energy|power|spot|market|wholesale|day|ahead|da|dam|real|time|rt|hourly|clearing|lmp|lbmp|pun|rrp|"
+    r"prices?|tariff|rate|import|purchase|buy|retail|bzn|average|avg|auktion|auction|(strom|börsenstrom)?preis|prix|"
+    r"precio|prezzo|(?!up|dn)[a-z]{2}\d?|"
+    r"(分时|实时|日前|现货|平均|统一|出清|结算|市场|用电|购电|代理|综合|到户|均|电价|价格|价)+"
 )
-"""Words of what is paid per energy beside the price of electricity, or in part of the hours only."""
+"""A word that a price of electricity is called by, or the code of a bidding zone (``DE LU``, ``SE3``): any
+other word beside money per energy says that it is paid for something else, or in some hours only."""
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
 
 
@@ -94,6 +96,11 @@ def words_of(text: str) -> str:
     plain = re.sub(r"([A-Z]{2,})([A-Z][a-z])", r"\1 \2", plain) if not plain.startswith("TX") else plain
     plain = re.sub(r"[^\w#]+|_+", " ", plain.replace("%", " pct "))
     return " ".join(plain.casefold().split())
+
+
+def without_mean(words: str) -> str:
+    """Return words without those that say a mean of the interval, which every value here is."""
+    return " ".join(w for w in words.split() if w not in ("avg", "average", "mean", "hourly"))
 
 
 def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
@@ -149,7 +156,9 @@ def match(header: str, kind: Kind | str = "") -> Match | None:
     if exact in SCHEMA and SCHEMA[exact].kind in ("", kind or SCHEMA[exact].kind):
         return Match(exact, 1.0, _canonical_unit(exact), say("the canonical name itself"))
     foreign = _declares_foreign(header)
-    for words, unit, unit_text in _readings(header):
+    readings = _readings(header)
+    means = [(plain, u, text) for words, u, text in readings if (plain := without_mean(words)) != words]
+    for words, unit, unit_text in [*readings, *means]:
         for entry in vocabulary():
             if (entry.kind and kind and entry.kind != kind) or (
                 foreign and not entry.canonical.startswith("@")
@@ -181,7 +190,7 @@ def _priced(header: str) -> Match | None:
     if unit is None or unit.dimension != "price":
         return None
     said = say("{unit!r} is money per energy", unit=text)
-    if _OTHER_PRICE.search(words):
+    if not all(_PRICE_WORD.fullmatch(w) for w in words.split()):
         return Match(KNOWN, phrase.SURE, unit, said)
     return Match("price_per_kwh", phrase.HINTED, unit, said)
 
