@@ -12,7 +12,7 @@ import pytest
 
 from features.errors import QuestionError, UnrecognisedError
 from features.reading import Mapping, Reading, read_export
-from features.reading.headers import match
+from features.reading.headers import KNOWN, match
 from tests.features.reading.conftest import Writer
 
 HOURS = 48
@@ -132,6 +132,19 @@ def test_the_sun_of_a_power_system_is_not_the_sites(write: Writer) -> None:
     }
     roof = table(**{"Solar (MW)": 50 + 50 * SWING})
     assert used(read_export(write(roof, "roof.csv"))) == {"Solar (MW)": ("pv_power_kw", "MW")}
+
+
+def test_more_power_than_a_site_has_is_asked(write: Writer) -> None:
+    with pytest.raises(QuestionError) as caught:
+        read_export(write(table(solar_mw=20_000 + 9_000 * SWING)))
+    assert caught.value.code == "E-QUESTION-UNIT"
+    assert "whole grid" in caught.value.what
+
+
+def test_a_window_or_a_units_column_is_no_temperature_or_wind() -> None:
+    for header in ("avg t out on 18h", "wind_speed_unit", "Outdoor temperature rolling 24h (°C)"):
+        found = match(header, "data-centre")
+        assert found is None or found.canonical == KNOWN, header
 
 
 def test_a_file_of_national_loads_is_refused(write: Writer) -> None:
