@@ -101,7 +101,21 @@ def _units_of(table: Draft) -> dict[str, tuple[Match, Verdict]]:
                 certain[column.unit].append(verdict.unit)
             verdicts[header] = (found, verdict)
     verdicts |= _units_by_powers(table, verdicts)
-    return verdicts | _units_by_humidity(table, verdicts)
+    told = _units_by_humidity(table, verdicts)
+    return verdicts | told | _units_like(table, verdicts, told)
+
+
+def _units_like(
+    table: Draft, verdicts: Mapping[str, tuple[Match, Verdict]], told: Mapping[str, tuple[Match, Verdict]]
+) -> dict[str, tuple[Match, Verdict]]:
+    """Decide the temperatures that are open still by those that the humidity has told."""
+    units = [v.unit for _, v in told.values() if v.unit is not None]
+    decided = {}
+    for header, (found, verdict) in verdicts.items():
+        if units and header not in told and verdict.unit is None and SCHEMA[found.canonical].unit == "degC":
+            values = numerals.parse(table.raw.data[header], table.decimal).numbers
+            decided[header] = (found, decide_unit(found.canonical, found.unit, values, units, header))
+    return decided
 
 
 def _units_by_powers(
@@ -168,15 +182,15 @@ def _column(
             header, found.canonical, "", 1.0, 0.0, "constant", "", found.confidence, found.evidence
         )
     if verdict.unit is None:
-        if column.unit in ASKED:
-            questions.append(
-                Question(
-                    "E-QUESTION-UNIT",
-                    verdict.ask,
-                    say("{name}, column {header!r}", name=table.name, header=header),
-                    f'[[answer]]\nfile = {quoted(table.name)}\ncolumn = {quoted(header)}\nunit = "..."',
-                )
+        questions.append(
+            Question(
+                "E-QUESTION-UNIT",
+                verdict.ask,
+                say("{name}, column {header!r}", name=table.name, header=header),
+                f'[[answer]]\nfile = {quoted(table.name)}\ncolumn = {quoted(header)}\nunit = "..."',
+                needed=column.unit in ASKED,
             )
+        )
         return ColumnMapping(
             header,
             IGNORE,

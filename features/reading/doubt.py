@@ -50,6 +50,12 @@ PLAUSIBLE_RATIO: dict[tuple[str, str], tuple[float, float]] = {
 }
 """What one power of a site may be of another [1]: less than a factor of a thousand wide, so one unit fits."""
 
+_METRIC_NAME = re.compile(r"[td]2m(_?(dew|wet))?|ws(2|10)m", re.IGNORECASE)
+"""Names that NASA POWER, PVGIS and ECMWF (ERA5) write: degC or K, and m/s; never degF."""
+LEAST_PER_MWH, MOST_PER_KWH = 2.0, 5.0
+"""What a MWh costs at least in the middle of a series, and a kWh at most [currency]."""
+_DOLLARLIKE = re.compile(r"(?<![A-Z])(EUR|USD|GBP|CHF)(?![A-Z])|(?<![a-z])(eur|usd|gbp|chf)(?![a-z])|[€$£]")
+
 SENTINELS = (-9999.0, -999.0, -99999.0, 9999.0, 99999.0)
 """Values that systems write for "not measured"; they say nothing of the unit."""
 
@@ -64,6 +70,8 @@ class Question:
     text: str
     where: str
     answer: str
+    needed: bool = True
+    """Whether nothing can be read without the answer; else it is asked only where nothing else is left."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,10 @@ def _from_values(
 ) -> Verdict:
     """Find the unit of a column that declares none."""
     target = SCHEMA[canonical].unit
+    if _METRIC_NAME.fullmatch(header.strip()):
+        fitting = [u for u in fitting if u.symbol != "degF"]
+        if target == "m/s":
+            return Verdict(UNITS["m/s"], say("the name is that of services whose winds are in m/s"))
     if canonical in USUAL and len(fitting) == 1:
         return Verdict(
             fitting[0],
@@ -129,6 +141,10 @@ def _from_values(
                 canonical=canonical,
             ),
         )
+    if target == "currency/kWh":
+        priced = _price(found, header)
+        if priced is not None:
+            return priced
     agreed = {u.symbol for u in siblings}
     if len(agreed) == 1 and (not fitting or next(iter(agreed)) in {u.symbol for u in fitting}):
         symbol = agreed.pop()
@@ -150,6 +166,20 @@ def _from_values(
             choices=_or(choices),
         ),
     )
+
+
+def _price(found: FloatArray, header: str) -> Verdict | None:
+    """Tell a price per kWh from one per MWh where the size leaves no other; None: it leaves both.
+
+    A thousand times more or less is no price of electricity: in every currency a MWh costs more than two
+    units of it, and in those worth about a dollar a kWh costs less than five.
+    """
+    middle = float(np.median(np.abs(found)))
+    if 0.0 < middle < LEAST_PER_MWH and float(np.max(np.abs(found))) < MOST_PER_KWH:
+        return Verdict(UNITS["currency/kWh"], say("{span}: too little for a MWh", span=_span(found)))
+    if middle > MOST_PER_KWH and _DOLLARLIKE.search(header):
+        return Verdict(UNITS["currency/MWh"], say("{span}: too much for a kWh", span=_span(found)))
+    return None
 
 
 def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:
@@ -201,6 +231,17 @@ def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:
 
 def _confirm(canonical: str, declared: Unit, found: FloatArray, fitting: Sequence[Unit]) -> Verdict:
     if canonical not in USUAL:
+        factor, _ = line_to(canonical, declared)
+        drawn = np.abs(found[found != 0.0]) * factor
+        usual = np.quantile(drawn, 0.75) if declared.dimension == "power" and len(drawn) else 0.0
+        if usual > SCHEMA[canonical].upper:  # a fault of single rows leaves most of them in bounds
+            asked = say(
+                "the header declares {unit}, and {span}: more than a site has; is it the power of a whole "
+                "grid (ignore it), or in another unit?",
+                unit=declared.symbol,
+                span=_span(found),
+            )
+            return Verdict(None, "", asked)
         return Verdict(declared, say("unit as declared"))
     low, high = USUAL[canonical]
     factor, offset = line_to(canonical, declared)

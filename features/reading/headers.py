@@ -30,8 +30,20 @@ _QUANTITY_WORD = {
     "kW": r"power|energy|load|demand|consumption|usage|electric|kw|功率|用电|电量|能耗|负荷|负载|冷量",
     "W": r"power|功率",
     "degC": r"temp|inlet|bulb|wet|dew|set ?point|oat|sat|rat|chws|chwr|cws|ecwt|温度|温|设定"
-    r"|change ?over|lock ?out|切换",
+    r"|change ?over|lock ?out|切换|dwpt|(?<![a-z])([td]2 ?m|t ?avg)",
 }
+_DATE_FORMAT = re.compile(
+    r"[(\[{（【]\s*(?=[^)\]]*(?:yy|hh))(?:[ymdhs]{1,4}[-/:. T]*){2,}[)\]}）】]", re.IGNORECASE
+)
+"""How a date is written, as in ``Date (MM/DD/YYYY)``: it says nothing of the meaning."""
+_PRICE_WORD = re.compile(
+    r"electric(ity)?|energy|power|spot|market|wholesale|day|ahead|da|dam|real|time|rt|hourly|clearing|lmp|lbmp|pun|rrp|"
+    r"prices?|tariff|rate|import|purchase|buy|retail|bzn|average|avg|auktion|auction|(strom|börsenstrom)?preis|prix|"
+    r"precio|prezzo|(?!up|dn)[a-z]{2}\d?|"
+    r"(分时|实时|日前|现货|平均|统一|出清|结算|市场|用电|购电|代理|综合|到户|均|电价|价格|价)+"
+)
+"""A word that a price of electricity is called by, or the code of a bidding zone (``DE LU``, ``SE3``): any
+other word beside money per energy says that it is paid for something else, or in some hours only."""
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
 
 
@@ -86,9 +98,14 @@ def words_of(text: str) -> str:
     return " ".join(plain.casefold().split())
 
 
+def without_mean(words: str) -> str:
+    """Return words without those that say a mean of the interval, which every value here is."""
+    return " ".join(w for w in words.split() if w not in ("avg", "average", "mean", "hourly"))
+
+
 def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
     """Return the ways to split a header into words and unit: (words, unit, unit text)."""
-    plain = unicodedata.normalize("NFKC", header.replace("º", "°"))
+    plain = _DATE_FORMAT.sub(" ", unicodedata.normalize("NFKC", header.replace("º", "°")))
     found: list[tuple[str, Unit | None, str]] = []
     for inner in _BRACKETS.findall(plain):
         unit = find_unit(inner)
@@ -103,7 +120,7 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
         )
         if t
     ]
-    for count in (2, 1):
+    for count in (3, 2, 1):
         if len(tokens) > count:
             tail = " ".join(tokens[-count:])
             unit = find_unit(tail)
@@ -139,7 +156,9 @@ def match(header: str, kind: Kind | str = "") -> Match | None:
     if exact in SCHEMA and SCHEMA[exact].kind in ("", kind or SCHEMA[exact].kind):
         return Match(exact, 1.0, _canonical_unit(exact), say("the canonical name itself"))
     foreign = _declares_foreign(header)
-    for words, unit, unit_text in _readings(header):
+    readings = _readings(header)
+    means = [(plain, u, text) for words, u, text in readings if (plain := without_mean(words)) != words]
+    for words, unit, unit_text in [*readings, *means]:
         for entry in vocabulary():
             if (entry.kind and kind and entry.kind != kind) or (
                 foreign and not entry.canonical.startswith("@")
@@ -157,7 +176,23 @@ def match(header: str, kind: Kind | str = "") -> Match | None:
                 if declared is not None and unit is None:
                     said = say("{meaning}, whose unit is {unit}", meaning=said, unit=entry.unit)
                 return Match(entry.canonical, entry.confidence, declared, said)
+    priced = _priced(header)
+    if priced is not None:
+        return priced
     return None if kind == "base-station" else _composed(header, foreign=foreign)
+
+
+def _priced(header: str) -> Match | None:
+    """Return what a header means that declares money per energy: a price of electricity, or nothing used."""
+    words, unit, text = _readings(header)[0]
+    if unit is None:
+        words, unit, text = "", find_unit(header), header
+    if unit is None or unit.dimension != "price":
+        return None
+    said = say("{unit!r} is money per energy", unit=text)
+    if not all(_PRICE_WORD.fullmatch(w) for w in words.split()):
+        return Match(KNOWN, phrase.SURE, unit, said)
+    return Match("price_per_kwh", phrase.HINTED, unit, said)
 
 
 def _declares_foreign(header: str) -> bool:
@@ -202,7 +237,7 @@ def _fits(entry: Entry, words: str, unit: Unit | None) -> bool:
     if entry.canonical.startswith("@"):
         if entry.canonical == STATION_ENERGY:
             return unit is None or unit.dimension in ("energy", "power", "relative")
-        return unit is None
+        return unit is None or entry.canonical == KNOWN
     column = SCHEMA[entry.canonical]
     if unit is not None:
         return accepts(entry.canonical, unit)

@@ -36,7 +36,7 @@ _HARMLESS = re.compile(
     "sensors?|meters?|measured|measurement|actual|values?|readings?|avg|average|mean|feedback|instantaneous|"
     "real|time|current|present|ave|building|bldg|block|floor|level|hall|module|north|south|east|west|site|"
     "station|number|units?|system|name|point|water|electric(al)?|demand|primary|secondary|delivered|import|"
-    "consumed|used|data|analog|input|device|gateway|surface|hourly|interval|timestep|cumulative|accumulated|totali[sz]ed"
+    "consumed|used|yield|produced|data|analog|input|device|gateway|surface|hourly|interval|timestep|cumulative|accumulated|totali[sz]ed"
 )
 """Words of more than three letters that change no meaning."""
 _HARMLESS_CHINESE = re.compile(
@@ -60,7 +60,8 @@ class Phrase:
     Parameters
     ----------
     facets : dict
-        Facet (medium, side, place, machine, quantity, about) -> what is said of it, in the header's order.
+        Facet (medium, side, place, machine, quantity, about, tag) -> what is said of it, in the
+        header's order.
     strangers : tuple of str
         Words without a known meaning.
     """
@@ -159,8 +160,9 @@ def meaning(words: str, unit: Unit | None) -> Meaning | None:
         return Meaning("", SURE, described)
     canonical, confidence = _canonical(said, quantity, unit)
     if canonical and said.strangers:
-        electric = quantity in ("power", "energy", "load", "flow")
-        confidence = TOO_LITTLE if electric else min(confidence, HINTED)
+        # three letters beside a strange word are as likely another abbreviation (RAT: radio access)
+        weak = quantity in ("power", "energy", "load", "flow") or bool(said.of("tag"))
+        confidence = TOO_LITTLE if weak else min(confidence, HINTED)
     return Meaning(canonical, confidence, described)
 
 

@@ -55,8 +55,8 @@ def propose(tables: Sequence[RawTable], root: str, kind: Kind | None, answers: t
     work = [draft(raw, chosen, answers, questions) for raw in tables]
     _check_dates(work)
     entries = [file_mapping(table, questions) for table in work]
-    if questions:
-        raise _ask(questions)
+    if any(q.needed for q in questions) or (questions and not _any_used(entries)):
+        raise _ask([q for q in questions if q.needed] or questions)
     entries = _name_units(work, _name_sites(work, _points_together(tables, entries, root), root))
     mapping = Mapping(kind=chosen, file=tuple(entries), answer=answers)
     if not any(f.time for f in mapping.file):
@@ -79,6 +79,11 @@ def _refuse_months(tables: Sequence[RawTable]) -> None:
                         "total of a month"
                     ),
                 )
+
+
+def _any_used(entries: Sequence[FileMapping]) -> bool:
+    """Whether any column of a table with times has a meaning and a unit."""
+    return any(c.canonical != IGNORE for e in entries if e.time is not None for c in e.column)
 
 
 def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> Kind:

@@ -1,10 +1,12 @@
 """A period of a performance file that is sent again: the later file's values count, counter by counter.
 
-A network element sends a period anew when late or corrected values arrive; the manager tells the files
-apart by the running count that 3GPP TS 32.432 appends to a name which is otherwise not unique. Files are
-taken in the natural order of their names (``_2`` before ``_10``); times of the file system say when a file
-was copied, not when it was made. A period may also be split: each file then holds other counters of one
-object, and together they are one row. Two values of one counter in one file contradict each other.
+The names of 3GPP TS 32.432 clause 5.1.2 (TS 28.532 clause 11.3.2.1.4 for 5G) end in a running count from 1,
+``_-_1``, only where more than one file would have one name. So the count numbers files in the order in which
+they were made; that a later one corrects an earlier one is said nowhere and is assumed here, and the finding
+says so. Files are taken in the natural order of their names (the name without a count first, ``_2`` before
+``_10``); times of the file system say when a file was copied, not when it was made. A period may also be
+split: each file then holds other counters of one object, and together they are one row. Two values of one
+counter in one file contradict each other.
 """
 
 from __future__ import annotations

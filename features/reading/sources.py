@@ -27,6 +27,8 @@ _NUMBERED: dict[str, Combine] = {
 """How numbered instruments of one kind become one column, by canonical unit."""
 CHOSEN_BY_THE_USER = ("it_power_kw", "facility_power_kw")
 """Columns whose meter is asked for where two could be it: every figure of a site stands on them."""
+ONE_OF_SEVERAL = ("price_per_kwh", "carbon_g_per_kwh")
+"""Columns that a file of several zones, markets or currencies holds more than once: none is the site's."""
 ALIKE = 0.1
 """Confidences that differ by less do not decide between two meters [1]."""
 SAME_LOAD = 0.02
@@ -114,8 +116,35 @@ def _one(
     meters = [g for g in ranked if not phases & {c.source for c in g}]
     if len(meters) > 1:
         _ask_which(table, canonical, meters, questions)
+    if canonical in ONE_OF_SEVERAL and _undecided(table[0], ranked):
+        return _none_of(table[1], found, canonical, questions)
     left_out = _left_out([*others, *copies.values()], best[0].source, canonical)
     return [*_together(table[0], canonical, best), *left_out]
+
+
+def _undecided(values: Values, ranked: Sequence[list[ColumnMapping]]) -> bool:
+    """Whether neither name nor values decide which of several columns counts."""
+    best, others = ranked[0], ranked[1:]
+    alike = [g for g in others if best[0].confidence - g[0].confidence < ALIKE]
+    first = values(best[0])
+    return len(best) > 1 or any(not _same(first, values(g[0])) for g in alike)
+
+
+def _none_of(
+    file: str, found: Sequence[ColumnMapping], canonical: str, questions: list[Question]
+) -> list[ColumnMapping]:
+    """Leave all of several columns out; ask which one counts where nothing else can be used."""
+    names = Message.joined(", ", (repr(c.source) for c in found))
+    why = say(
+        "{names} can be {canonical}; mapping.toml has to name one of them", names=names, canonical=canonical
+    )
+    answer = "\n\n".join(
+        f'[[answer]]\nfile = {quoted(file)}\ncolumn = {quoted(c.source)}\ncanonical = "ignore"   '
+        f'# or "{canonical}"'
+        for c in found
+    )
+    questions.append(Question("E-QUESTION-METER", why, file, answer, needed=False))
+    return [ColumnMapping(c.source, IGNORE, confidence=c.confidence, evidence=why) for c in found]
 
 
 def _left_out(others: Iterable[ColumnMapping], best: str, canonical: str) -> list[ColumnMapping]:

@@ -33,9 +33,11 @@ _PATTERN = (
     r"\s*(?P<p>[AaPp]\.?[Mm]\.?|上午|下午)?\s*(?P<z>Z|z|UTC|GMT|(?:UTC|GMT)?[+-]\d{2}:?\d{2})?$"
 )
 _COMPACT = (
-    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[ T_]?(?:(?P<h>\d{2}):?(?P<m>\d{2})?:?(?P<s>\d{2})?)?(?P<z>Z)?$"
+    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[ T_:]?(?:(?P<h>\d{2}):?(?P<m>\d{2})?:?(?P<s>\d{2})?)?(?P<z>Z)?$"
 )
 _TIME_ONLY = r"^\d{1,2}[:：]\d{2}([:：]\d{2}([.,]\d+)?)?\s*([AaPp][Mm])?$"
+_RANGE = r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T]+\d{1,2}:\d{2}(?::\d{2})?) *(?:-|–|~|to|至) *\d.*$"
+"""An interval by its start and end, as in ENTSO-E's ``01.01.2024 00:00 - 01.01.2024 01:00``."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_ONLY = (
     r"(?i)^(\d{4}\s?[-/.年]\s?(0?[1-9]|1[0-2])月?|(0?[1-9]|1[0-2])[-/.]\d{4}"
@@ -168,9 +170,9 @@ def _from_numbers(numbers: npt.NDArray[np.float64], order: str) -> Stamps:
 
 # -- text ----------------------------------------------------------------------------------------
 def _parse_unique(cells: pa.Array, order: str) -> Stamps:
-    plain = _months_as_numbers(cells)
+    plain = pc.replace_substring_regex(_months_as_numbers(cells), _RANGE, r"\1")
     digits = _all_match(plain, r"^[0-9]+(\.[0-9]+)?$")
-    compact = digits and _all_match(plain, _COMPACT)
+    compact = _all_match(plain, _COMPACT)
     parts = pc.extract_regex(plain, _COMPACT if compact else _PATTERN)
     a, b, c = (_ints(parts, name) for name in "abc")
     clock = _clock(parts)
@@ -250,7 +252,7 @@ def _months_as_numbers(cells: pa.Array) -> pa.Array:
         return cells
     cells = pc.replace_substring_regex(cells, r"(?i)^(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +", "")
     for number, month in enumerate(_MONTHS, start=1):
-        named = rf"(?i)^(\d{{1,2}})[-/. ]+{month}[a-z]*[-/., ]+(\d{{4}})"
+        named = rf"(?i)^(\d{{1,2}})[-/. ]*{month}[a-z]*[-/., ]*(\d{{4}})"
         cells = pc.replace_substring_regex(cells, named, rf"\2-{number}-\1")
         cells = pc.replace_substring_regex(
             cells, rf"(?i)^{month}[a-z]* +(\d{{1,2}}),? +(\d{{4}})", rf"\2-{number}-\1"
@@ -361,7 +363,7 @@ def with_time_of_day(day: pa.ChunkedArray, clock: pa.ChunkedArray) -> pa.Array:
 _PARTS = (
     ("year", "yr", "yyyy", "年", "年份"),
     ("month", "mon", "mo", "mm", "月", "月份"),
-    ("day", "dd", "day of month", "日", "日期"),
+    ("day", "dd", "dy", "day of month", "日", "日期"),
     ("hour", "hr", "hh", "h", "时", "小时"),
     ("minute", "min", "mi", "分", "分钟"),
 )

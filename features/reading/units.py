@@ -6,6 +6,7 @@ SI brochure (2019) annex and NIST SP 811 (2008) appendix B for the conversion fa
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Literal
@@ -79,10 +80,12 @@ _UNITS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
     (Unit("kHz", "frequency", 1e-3), ("khz",)),
     (Unit("Hz", "frequency", 1e-6), ("hz",)),
     (Unit("GHz", "frequency", 1e3), ("ghz",)),
-    (Unit("g/kWh", "carbon", 1.0), ("g/kwh", "gco2/kwh", "gco2e/kwh", "gco2eq/kwh", "kg/mwh", "kgco2/mwh", "g per kwh")),
-    (Unit("kg/kWh", "carbon", 1e3), ("kg/kwh", "kgco2/kwh", "kgco2e/kwh", "t/mwh", "tco2/mwh")),
-    (Unit("currency/kWh", "price", 1.0), ("currency/kwh", "usd/kwh", "eur/kwh", "cny/kwh", "元/kwh", "元/度", "$/kwh", "€/kwh", "gbp/kwh")),
-    (Unit("currency/MWh", "price", 1e-3), ("usd/mwh", "eur/mwh", "$/mwh", "€/mwh", "元/mwh", "cny/mwh", "gbp/mwh")),
+    (Unit("g/kWh", "carbon", 1.0), ("g/kwh", "gco2/kwh", "gco2e/kwh", "gco2eq/kwh", "kg/mwh", "kgco2/mwh", "kgco2e/mwh", "g per kwh", "gco2 per kwh", "g kwh", "gco2 kwh", "gco2eq kwh")),
+    (Unit("kg/kWh", "carbon", 1e3), ("kg/kwh", "kgco2/kwh", "kgco2e/kwh", "t/mwh", "tco2/mwh", "tco2e/mwh")),
+    (Unit("lb/MWh", "carbon", 0.45359237), ("lb/mwh", "lbs/mwh", "lbco2/mwh", "lbsco2/mwh", "lbs per mwh")),
+    (Unit("currency/kWh", "price", 1.0), ("currency/kwh",)),
+    (Unit("currency/MWh", "price", 1e-3), ("currency/mwh",)),
+    (Unit("0.01 currency/kWh", "price", 1e-2), ("ct/kwh", "cent/kwh", "cents/kwh", "c/kwh", "¢/kwh", "p/kwh", "pence/kwh", "øre/kwh", "öre/kwh", "分/kwh", "分/度")),
     (Unit("rel", "relative", 1.0), ("rel", "relative")),
 )  # fmt: skip
 
@@ -119,6 +122,12 @@ FOREIGN = frozenset(
 )  # fmt: skip
 """Units of what no canonical column holds: a column that declares one is not what its other words say."""
 
+_MONEY_PER_ENERGY = re.compile(
+    r"(?:usd?|eur|gbp|cny|rmb|inr|jpy|sek|nok|dkk|chf|pln|czk|huf|ron|bgn|try|aud|cad|sgd|hkd|twd|brl|zar|krw|rs\.?|"
+    r"us\$|[$€£¥₹]|元|人民币)(?:/| per | |_)?(k|m)(?:whr?|w[·*. -]h)"
+)
+"""Money of any currency per energy, as in ``EUR/MWh`` and ``eur_per_kwh``; US markets write ``MWHr``."""
+
 THERMAL_ONLY = frozenset({"RT", "Btu/h", "kBtu/h", "kcal/h"})
 """Units of heat: no electrical meter shows them."""
 
@@ -132,7 +141,13 @@ def find_unit(text: str) -> Unit | None:
         For example ``°C``, ``(kWh)``, ``L/sec``.
     """
     cleaned = unicodedata.normalize("NFKC", text).strip(" ()[]{}:,;.").replace("º", "°").casefold()
-    return _ALIASES.get(" ".join(cleaned.split()))
+    cleaned = " ".join(cleaned.split())
+    found = _ALIASES.get(cleaned)
+    if found is None and (
+        priced := _MONEY_PER_ENERGY.fullmatch(cleaned.replace("千瓦时", "kwh").replace("度", "kwh"))
+    ):
+        return UNITS["currency/kWh" if priced.group(1) == "k" else "currency/MWh"]
+    return found
 
 
 def is_foreign(text: str) -> bool:

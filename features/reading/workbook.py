@@ -12,6 +12,7 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, Shee
 
 from features.errors import UnreadableFileError, UnrecognisedError
 from features.message import say
+from features.reading import numerals
 from features.reading.files import InputFile
 from features.reading.mapping import FileMapping
 from features.reading.raw import (
@@ -85,7 +86,14 @@ def read_workbook(file: InputFile, score: HeaderScore, layout: FileMapping | Non
 
 def _belongs(sheet: RawTable, best: RawTable, score: HeaderScore) -> bool:
     """Whether a sheet is read beside the best one: it is telemetry itself."""
-    return sheet.rows > 0 and (sheet.headers == best.headers or score(sheet.headers) >= _TELEMETRY)
+    alike = sheet.headers == best.headers
+    return sheet.rows > 0 and (alike or (score(sheet.headers) >= _TELEMETRY and _holds_numbers(sheet)))
+
+
+def _holds_numbers(sheet: RawTable) -> bool:
+    """Whether any column is mostly numbers: a sheet that lists and explains counters names them too."""
+    shares = (np.isfinite(numerals.parse(sheet.data[h], ".").numbers).mean() for h in sheet.headers)
+    return any(share > 0.5 for share in shares)
 
 
 def _sheet_table(
