@@ -110,6 +110,14 @@ def files_text(paths: Iterable[Path]) -> str:
     return "\n".join(f"wrote {path}" for path in paths)
 
 
+def _units(unit: str, canonical: str) -> str:
+    """Return the unit of a column, and what it is converted to where that is another."""
+    if canonical not in SCHEMA or not unit:
+        return ""
+    read, to = (wording.unit(u) or "1" for u in (unit, SCHEMA[canonical].unit))
+    return to if read == to else f"{read} → {to}"
+
+
 MOST_LEFT_OUT = 12
 """Unused columns that the terminal lists one by one."""
 
@@ -123,9 +131,7 @@ def check(outcome: CheckOutcome) -> str:
         (
             c.source,
             c.canonical if c.canonical in SCHEMA else "(left out)",
-            f"{c.unit} → {wording.unit(SCHEMA[c.canonical].unit) or '1'}"
-            if c.canonical in SCHEMA and c.unit
-            else "",
+            _units(c.unit, c.canonical),
             wording.percent(c.confidence),
             glob,
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from features.reading.numerals import MISSING
-from features.reading.text import Body
+from features.reading.text import Body, begun
 from features.reading.whole import Piece
 
 LARGE = 32 * 2**20
@@ -41,12 +41,13 @@ class Scan:
 def scan(path: Path) -> Scan | None:
     """Read a file once and return where its pieces are; None where it is not plain.
 
-    Plain is UTF-8 without NUL, and without carriage returns other than before line feeds. Blank lines at the
-    end do not count. Whether quotes enclose line ends is seen when pieces are parsed.
+    Plain is text of bytes (no UTF-16) without NUL, and without carriage returns other than before line feeds.
+    Blank lines at the end do not count. Whether quotes enclose line ends, and whether another encoding than
+    UTF-8 that the first lines show holds, is seen when pieces are parsed.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     pieces: list[Piece] = []
-    offset, lines, head, quoted = 0, 0, b"", False
+    offset, lines, head, quoted, utf8 = 0, 0, b"", False, True
     with path.open("rb") as stream:
         while data := stream.read(PIECE):
             more = len(data) == PIECE
@@ -62,24 +63,28 @@ def scan(path: Path) -> Scan | None:
             quoted = quoted or b'"' in data
             if not more:
                 data = data.rstrip(b"\r\n")
-            if not _plain(data, decoder):
+            if b"\0" in data or (b"\r" in data and _odd_returns(data)):
                 return None
+            utf8 = utf8 and _is_utf8(data, decoder)
             if data:
                 count = int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == _LINE_FEED))
                 pieces.append(Piece(offset, len(data), lines))
                 lines += count + (not data.endswith(b"\n"))
             offset += size
-    if decoder.getstate()[0] or not head:
+    if not head:
         return None
+    body = _begun(head[: head.rfind(b"\n") + 1], path, utf8=utf8 and not decoder.getstate()[0])
+    return None if body is None else Scan(body, tuple(pieces), lines, quoted)
+
+
+def _begun(head: bytes, path: Path, *, utf8: bool) -> Body | None:
+    if not utf8:
+        return begun(head, str(path))
     marked = head.startswith(codecs.BOM_UTF8)
-    whole = head[len(codecs.BOM_UTF8) * marked : head.rfind(b"\n") + 1]
-    body = Body(whole, "utf-8-sig" if marked else "utf-8", changed=False)
-    return Scan(body, tuple(pieces), lines, quoted)
+    return Body(head[len(codecs.BOM_UTF8) * marked :], "utf-8-sig" if marked else "utf-8", changed=False)
 
 
-def _plain(data: bytes, decoder: codecs.IncrementalDecoder) -> bool:
-    if b"\0" in data or (b"\r" in data and _odd_returns(data)):
-        return False
+def _is_utf8(data: bytes, decoder: codecs.IncrementalDecoder) -> bool:
     if data.isascii() and not decoder.getstate()[0]:
         return True
     try:

@@ -35,7 +35,6 @@ MAX_ROWS = 100_000_000
 MAX_COLUMNS = 4_096
 MAX_DECODED = 4 * 2**30
 """Most memory that a Parquet file may take once it is decoded [B]."""
-UTF_8 = ("", "utf-8", "utf-8-sig")
 LARGE_ROWS = 1_000_000
 """From so many rows on a Parquet file is read in pieces."""
 _BATCH = 1 << 17
@@ -117,10 +116,10 @@ def _read_large(file: InputFile, score: HeaderScore, layout: FileMapping | None)
 
 
 def _large_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> RawTable | None:
-    if file.path.stat().st_size < bulk.LARGE or (layout is not None and layout.encoding not in UTF_8):
+    if file.path.stat().st_size < bulk.LARGE:
         return None
     known = bulk.scan(file.path)
-    if known is None:
+    if known is None or (layout is not None and layout.encoding not in ("", known.head.encoding)):
         return None
     delimiter, declared = text.sniff_delimiter(known.head)
     delimiter = layout.delimiter if layout and layout.delimiter else delimiter

@@ -97,6 +97,18 @@ def load(path: Path, encoding: str = "", where: str = "") -> Body:
     return Body(text.replace("\r\n", "\n").replace("\r", "\n").encode(), name, changed=True)
 
 
+def begun(head: bytes, where: str) -> Body | None:
+    """Return the first lines of a text file in an encoding with one byte per sign or two; None: none shows.
+
+    Raises
+    ------
+    UnreadableFileError
+        ``E-FILE-ENCODING``.
+    """
+    name, text = _decode(head, "", where)
+    return None if name == "utf-8" else Body(text.encode(), name, changed=True)
+
+
 def _needs_new_line_ends(raw: bytes) -> bool:
     returns = raw.count(b"\r")
     if not returns:

@@ -114,6 +114,8 @@ class WholeText:
     headers : sequence of str
     numbers : sequence of bool, shape (headers,)
         Columns to read as numbers where they are numbers; the others are text.
+    encoding : str
+        One in which a byte below 64 always is the ASCII sign.
     quoted : bool
         Whether quotes stand in the file.
     """
@@ -128,8 +130,10 @@ class WholeText:
         headers: Sequence[str],
         numbers: Sequence[bool],
         *,
+        encoding: str = "utf-8",
         quoted: bool = False,
     ) -> None:
+        self._encoding = encoding
         self._path, self._pieces, self._skip, self._quoted = path, tuple(pieces), skip, quoted
         self._delimiter, self._headers = delimiter, list(headers)
         self._numbers = {h for h, n in zip(headers, numbers, strict=True) if n}
@@ -202,7 +206,13 @@ class WholeText:
     def _bytes(self, piece: Piece) -> bytes:
         with self._path.open("rb") as stream:
             stream.seek(piece.offset)
-            return stream.read(piece.size)
+            data = stream.read(piece.size)
+        if self._encoding in ("utf-8", "utf-8-sig"):
+            return data
+        try:
+            return data.decode(self._encoding).encode()
+        except UnicodeDecodeError as error:
+            raise NotPlainError(str(error)) from None
 
     def _parsed(self, data: bytes, wanted: list[str]) -> pa.Table:
         """Return typed columns; those that hold other cells than numbers come as text."""

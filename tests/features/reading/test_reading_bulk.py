@@ -53,6 +53,7 @@ PLAIN: dict[str, Callable[[str], str]] = {
         for i, line in enumerate(t.splitlines())
     ),
     "a decimal comma": lambda t: re.sub(r"(\d)\.(\d)", r"\1,\2", t.replace(",", ";")),
+    "other encoding": lambda t: t.replace("it_power_kw", "IT设备功率(kW)"),
     "Chinese header": lambda t: t.replace("it_power_kw", "IT设备功率(kW)"),
     "a word among numbers": lambda t: t.replace("2025-03-09 05:00:00,24.0,", "2025-03-09 05:00:00,off,"),
     "infinite": lambda t: t.replace("2025-03-09 05:00:00,24.0,", "2025-03-09 05:00:00,inf,"),
@@ -71,7 +72,6 @@ OTHER: dict[str, Callable[[str], str]] = {
     "a row too long": lambda t: t.replace("2025-03-01 05:00:00,24.0,", "2025-03-01 05:00:00,24.0,1,"),
     "a blank line": lambda t: t.replace("2025-03-01 05:00:00", "\n2025-03-01 05:00:00"),
     "a blank row": lambda t: t + "," * t.splitlines()[0].count(",") + "\n",
-    "other encoding": lambda t: t.replace("it_power_kw", "IT设备功率(kW)"),
 }
 
 
