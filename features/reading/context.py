@@ -33,6 +33,17 @@ _WEATHER_WORD = re.compile(
 _WEATHER_FILE = re.compile(r"weather|meteo|climate|epw|tmy|气象|天气", re.IGNORECASE)
 _STORAGE_FILE = re.compile(r"蓄冷|蓄冰|storage|(?<![a-z])tes(?![a-z])", re.IGNORECASE)
 _ACCELERATOR = re.compile(r"(?<![a-z])(gpus?|gmem|vram|sm clock)")
+_BOARD = re.compile(
+    r"(?<![a-z])(cpus?|dimm|gpus?|pch|psu|vrm|hdd|ssd|nvme|mainboard|chipset|pib|bmc)(?![a-z]).*temp"
+)
+_AMBIENT = re.compile(r"(?<![a-z])ambient(?![a-z])")
+_FAN_OF_AIR = re.compile(
+    r"(?<![a-z])(air|ahu|crahs?|cracs?|fcu|vav|supply|sf|return|room|hall|server)(?![a-z])|末端|空调|送风|回风|机房"
+)
+_TOWER = re.compile(r"(?<![a-z])(towers?|ct|cond(enser)?|cd?w[sr]?t?)(?![a-z])|冷却塔|冷却水")
+_AIR_SIDE = frozenset(
+    {"supply_air_temp_c", "room_air_temp_c", "server_inlet_temp_c", "supply_air_set_point_c"}
+)
 _TOO_LITTLE = 0.4
 
 
@@ -62,12 +73,41 @@ def weighed(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -
             if found.canonical == "cpu_utilisation" and "cpu" not in words_of(header):
                 said = say("{evidence}, but the file is that of accelerators", evidence=found.evidence)
                 result[header] = replace(found, canonical=KNOWN, evidence=said)
+    for header, why in {**_board_air(matches, headers), **_fans_of_a_tower(matches, headers)}.items():
+        result[header] = replace(result[header], canonical=KNOWN, evidence=why)
     if _STORAGE_FILE.search(file):
         for header, found in matches.items():
             if found.canonical.startswith("chilled_water"):
                 said = say("{evidence}, but the file is that of a thermal storage", evidence=found.evidence)
                 result[header] = replace(found, canonical=KNOWN, evidence=said)
     return result
+
+
+def _board_air(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+    """Return ambient air beside sensors of a mainboard as what it is: the air in front of a server."""
+    if not any(_BOARD.search(words_of(h)) for h in headers):
+        return {}
+    return {
+        h: say(
+            "{evidence}, but beside sensors of a mainboard it is the air around a server", evidence=m.evidence
+        )
+        for h, m in matches.items()
+        if m.canonical == "outdoor_dry_bulb_c" and _AMBIENT.search(words_of(h))
+    }
+
+
+def _fans_of_a_tower(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+    """Return fans without a word of air in a file of chillers and towers: they may be the tower's."""
+    tower = any(_TOWER.search(words_of(h)) for h in headers)
+    if not tower or any(m.canonical in _AIR_SIDE for m in matches.values()):
+        return {}
+    return {
+        h: say(
+            "{evidence}, but the file is of chillers and towers: it may be the tower's", evidence=m.evidence
+        )
+        for h, m in matches.items()
+        if m.canonical == "fan_power_kw" and not _FAN_OF_AIR.search(words_of(h))
+    }
 
 
 def _is_weather(matches: Mapping[str, Match], headers: tuple[str, ...], file: str, bare: set[str]) -> bool:

@@ -32,6 +32,12 @@ _QUANTITY_WORD = {
     "degC": r"temp|inlet|bulb|wet|dew|set ?point|oat|sat|rat|chws|chwr|cws|ecwt|温度|温|设定"
     r"|change ?over|lock ?out|切换",
 }
+_POWER_UNIT = re.compile(r"(?<![A-Za-z])[kM]Wh?(?![A-Za-z])")
+"""Units that a change from small to capital letters must not tear apart: ``kW_CT``."""
+_INTERVAL = re.compile(r"\((TimeStep|Hourly|Daily|Monthly|RunPeriod|Each Call)(:[\w ]*)?\) *$", re.IGNORECASE)
+"""What EnergyPlus writes behind a unit: how often a variable is reported."""
+_WATER = re.compile(r"(chw|cdw|cw|hw|hhw)s?$", re.IGNORECASE)
+"""Tags of water: ``RT`` behind them is its return temperature, not a ton of refrigeration."""
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
 
 
@@ -80,6 +86,8 @@ def words_of(text: str) -> str:
     str
     """
     plain = unicodedata.normalize("NFKC", text).translate(_SIMPLIFIED)
+    plain = _POWER_UNIT.sub(lambda hit: hit.group().casefold(), plain)
+    plain = re.sub(r"ChW(?=[A-Z])", "CHW ", plain)
     plain = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain)
     plain = re.sub(r"([A-Z]{2,})([A-Z][a-z])", r"\1 \2", plain) if not plain.startswith("TX") else plain
     plain = re.sub(r"[^\w#]+|_+", " ", plain.replace("%", " pct "))
@@ -88,7 +96,7 @@ def words_of(text: str) -> str:
 
 def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
     """Return the ways to split a header into words and unit: (words, unit, unit text)."""
-    plain = unicodedata.normalize("NFKC", header.replace("º", "°"))
+    plain = _INTERVAL.sub("", unicodedata.normalize("NFKC", header.replace("º", "°")))
     found: list[tuple[str, Unit | None, str]] = []
     for inner in _BRACKETS.findall(plain):
         unit = find_unit(inner)
@@ -98,7 +106,8 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
     tokens = [
         t
         for t in re.split(
-            r"[_\s,;:\[\](){}（）]+|(?<=[a-z]{2})(?=[A-Z]{1,2}[a-z]?$)|(?<=[\u4e00-\u9fff])(?=[A-Za-z°%]+$)",
+            r"[_\s,;:\[\](){}（）]+|(?<=[a-z]{2})(?=[A-Z]{1,2}[a-z]?$)|(?<=[\u4e00-\u9fff])(?=[A-Za-z°%]+$)"
+            r"|-(?=[kKMG]?[wW][hH]?$)|(?<=[A-Za-z0-9])(?=(?:[kKM]Wh?|[KM]WH)$)|(?<=\d)(?=kwh?$)",
             plain,
         )
         if t
@@ -107,7 +116,7 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
         if len(tokens) > count:
             tail = " ".join(tokens[-count:])
             unit = find_unit(tail)
-            if unit is not None and not tail.isdigit():
+            if unit is not None and not tail.isdigit() and not _is_a_name(tail, tokens[:-count]):
                 found.append((words_of(" ".join(tokens[:-count])), unit, tail))
     for token in (t for t in plain.split() if "/" in t and not found):
         unit = find_unit(token)
@@ -115,6 +124,14 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
             found.append((words_of(plain.replace(token, " ")), unit, token))
     found.append((words_of(plain), None, ""))
     return found
+
+
+def _is_a_name(tail: str, before: Sequence[str]) -> bool:
+    """Whether a last word that could be a unit is more likely a word: an inlet, a return temperature."""
+    word = tail.casefold()
+    if word == "in":
+        return not any(re.search("pres|baro|hg|rain|precip|snow", t.casefold()) for t in before)
+    return word == "rt" and bool(_WATER.search(before[-1]))
 
 
 def declared_unit(header: str) -> Unit | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from features.reading.units import Dimension, Unit, find_unit
+from features.reading.units import THERMAL_ONLY, Dimension, Unit, find_unit
 
 SURE, LIKELY, HINTED = 0.85, 0.7, 0.6
 """Confidence where the words say all; where one is inferred; where a stranger stands beside them [1]."""
@@ -36,7 +36,7 @@ _HARMLESS = re.compile(
     "sensors?|meters?|measured|measurement|actual|values?|readings?|avg|average|mean|feedback|instantaneous|"
     "real|time|current|present|ave|building|bldg|block|floor|level|hall|module|north|south|east|west|site|"
     "station|number|units?|system|name|point|water|electric(al)?|demand|primary|secondary|delivered|import|"
-    "consumed|used|data|analog|input|device|gateway|surface|hourly|interval|timestep|cumulative|accumulated|totali[sz]ed"
+    "consumed|used|data|analog|input|device|gateway|surface|hourly|step|node|whole|loop|riser|environment|interval|timestep|cumulative|accumulated|totali[sz]ed"
 )
 """Words of more than three letters that change no meaning."""
 _HARMLESS_CHINESE = re.compile(
@@ -177,6 +177,9 @@ def _quantity(said: Phrase, unit: Unit | None) -> str:
     named = said.facets.get("quantity", ())
     if named:
         return next((n for n in named if n in _TEMPERATURES), named[0])
+    plant = "chilled_water" in said.of("medium") or "chiller" in said.of("machine")
+    if unit is not None and unit.symbol in THERMAL_ONLY and plant:
+        return "heat"
     if unit is not None and unit.dimension in _QUANTITY_OF:
         return _QUANTITY_OF[unit.dimension]
     if "set_point" in said.of("about") and said.of("medium") & {"chilled_water", "supply_air"}:
@@ -232,7 +235,7 @@ class _Rule:
 def _one_of(said: frozenset[str], allowed: str) -> bool:
     if allowed == "*":
         return True
-    return len(said) <= 1 and (next(iter(said)) if said else "-") in allowed.split()
+    return bool(said or {"-"} & {*allowed.split()}) and said <= {*allowed.split()}
 
 
 _CHW = "chilled_water"
@@ -270,6 +273,7 @@ _RULES = (
     _Rule("outdoor_rh_pct", "humidity", "outdoor_air"),
     _Rule("outdoor_dew_point_c", "dew_point", "outdoor_air"),
     _Rule("outdoor_wet_bulb_c", "wet_bulb", "outdoor_air"),
+    _Rule("outdoor_wet_bulb_c", "wet_bulb", "", "-", confidence=HINTED),
     _Rule("server_inlet_rh_pct", "humidity", "", places="cold_aisle server_inlet"),
     _Rule("server_inlet_dew_point_c", "dew_point", "", places="cold_aisle server_inlet"),
     _Rule("chilled_water_flow_l_s", "flow", "chilled_water", machines="chiller"),
@@ -328,4 +332,6 @@ def _one_machine(said: Phrase) -> str:
         machines -= {"ups", "ups_output"}
     if machines & {"chiller", "tower"}:
         machines -= {"cooling"}
+    if machines & {"chiller", "tower", "pump"}:
+        machines -= {"facility"}
     return next(iter(machines)) if len(machines) == 1 else ""

@@ -198,6 +198,11 @@ def _cooling_total(mapping: Mapping) -> Mapping:
     """Take the only cooling meter, the chillers', for the cooling power; the reader reports it."""
     parts = {"tower_fan_power_kw", "pump_power_kw", "fan_power_kw", "dx_power_kw", "evaporative_power_kw"}
     present = {c.canonical for f in mapping.file for c in f.column}
+    # a meter of another machine that is left out shows that the chillers' is not the only one
+    left_out = (
+        match(c.source, "data-centre") for f in mapping.file for c in f.column if c.canonical == IGNORE
+    )
+    present |= {m.canonical for m in left_out if m is not None and m.confidence >= USED_FROM}
     if "chiller_power_kw" not in present or "cooling_power_kw" in present or parts & present:
         return mapping
     files = tuple(

@@ -1,0 +1,129 @@
+"""Words that the other columns, or the values themselves, contradict; tables without the usual names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.errors import QuestionError
+from features.reading import read_export
+from features.reading.headers import match
+from tests.features.reading.conftest import Writer
+
+HOURS = 72
+STAMPS = pd.date_range("2025-03-01", periods=HOURS, freq="h")
+HOUR = np.arange(HOURS)
+
+
+def table(**columns: object) -> str:
+    return pd.DataFrame({"timestamp": STAMPS.strftime("%Y-%m-%d %H:%M"), **columns}).to_csv(index=False)
+
+
+def mapped(write: Writer, name: str = "plant.csv", **columns: object) -> dict[str, tuple[str, str]]:
+    reading = read_export(write(table(**columns), name))
+    return {c.source: (c.canonical, c.unit) for f in reading.mapping.file for c in f.column}
+
+
+def why(write: Writer, header: str, **columns: object) -> str:
+    reading = read_export(write(table(**columns)))
+    return next(str(c.evidence) for f in reading.mapping.file for c in f.column if c.source == header)
+
+
+@pytest.mark.parametrize(("share", "used"), [(0.3, "ignore"), (1.1, "thermal_load_kw")])
+def test_a_cooling_load_below_the_it_power_is_no_heat(write: Writer, share: float, used: str) -> None:
+    it = 800.0 + HOUR % 24
+    columns = {"IT load (kW)": it, "Cooling load (kW)": share * it}
+    assert mapped(write, **columns)["Cooling load (kW)"][0] == used
+    if used == "ignore":
+        assert "0.30 of the IT power" in why(write, "Cooling load (kW)", **columns)
+
+
+@pytest.mark.parametrize(("apart", "used"), [(4.0, "condenser_water_temp_c"), (-4.0, "ignore")])
+def test_condenser_water_that_is_warmer_than_its_return_enters_no_chiller(
+    write: Writer, apart: float, used: str
+) -> None:
+    supply = 26.3 + 0.1 * (HOUR % 24)
+    found = mapped(
+        write, **{"CW supply temp (°C)": supply, "CW return temp (°C)": supply + apart, "kW IT": 500.5 + HOUR}
+    )
+    assert found["CW supply temp (°C)"][0] == used
+    assert found["CW return temp (°C)"][0] == "ignore"
+
+
+def test_fans_in_a_file_of_towers_are_not_those_of_air_handlers(write: Writer) -> None:
+    fans = {"Fan A kW": 9.5 + HOUR % 5, "CWST (°C)": 24.1 + HOUR % 7, "Chiller 1 kW": 100.5 + HOUR % 9}
+    found = mapped(write, **fans)
+    assert found["Fan A kW"][0] == "ignore"
+    # a fan's meter that is left out shows that the chiller's is not all of the cooling
+    assert found["Chiller 1 kW"][0] == "chiller_power_kw"
+    assert mapped(write, **fans, **{"Supply air temp (°C)": 18.5 + HOUR % 3})["Fan A kW"][0] == "fan_power_kw"
+
+
+def test_ambient_air_beside_a_mainboard_is_no_weather(write: Writer) -> None:
+    columns = {"IT power (kW)": 50.5 + HOUR, "Ambient temp (°C)": 22.5 + HOUR % 5}
+    assert mapped(write, **columns)["Ambient temp (°C)"][0] == "outdoor_dry_bulb_c"
+    assert mapped(write, **columns, **{"CPU1 temp": 60.5 + HOUR % 9})["Ambient temp (°C)"][0] == "ignore"
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1.0, "kW"), (1e3, "W")])
+def test_the_power_of_machines_tells_its_unit(write: Writer, scale: float, unit: str) -> None:
+    chiller, pump = scale * (98.0 + HOUR % 11), scale * (17.0 + HOUR % 3)
+    found = mapped(write, **{"Chiller power": chiller, "CHW pump power": pump})
+    assert found["Chiller power"][1] == found["CHW pump power"][1] == unit
+
+
+def test_a_chiller_that_could_be_small_or_a_plant_is_asked_for(write: Writer) -> None:
+    with pytest.raises(QuestionError):  # 5 kW or 5 MW
+        read_export(write(table(**{"Chiller power": 5000.0 + HOUR})))
+
+
+def test_zeros_of_a_machine_that_is_off_are_no_temperatures(write: Writer) -> None:
+    water = np.where(HOUR % 3 == 0, 7.2 + HOUR % 5 / 10, 0.0)
+    assert mapped(write, **{"CHWST": water, "IT power (kW)": 50.5 + HOUR})["CHWST"] == (
+        "chilled_water_supply_temp_c",
+        "degC",
+    )
+
+
+def test_rows_with_names_that_the_header_does_not_count(write: Writer) -> None:
+    lines = table(**{"IT power (kW)": 50.5 + HOUR}).splitlines()
+    text = "\n".join([lines[0], *(f"{i},{line}" for i, line in enumerate(lines[1:], 1))])
+    reading = read_export(write(text))
+    assert reading.telemetry().frame["it_power_kw"].tolist() == (50.5 + HOUR).tolist()
+    again = read_export(write(text), mapping=reading.mapping)
+    pd.testing.assert_frame_equal(again.telemetry().frame, reading.telemetry().frame)
+
+
+def test_a_type_beside_a_unit_names_the_point(write: Writer) -> None:
+    rows = "".join(
+        f"2025-03-01 {h:02d}:00,{name},{unit},{first + h}.5\n"
+        for h in range(24)
+        for name, unit, first in (("server power", "kW", 80), ("cpu utilisation", "%", 30))
+    )
+    frame = read_export(write("time,type,unit,value\n" + rows)).telemetry().frame
+    assert frame["it_power_kw"].tolist() == [80.5 + h for h in range(24)]
+    assert frame["cpu_utilisation"].max() == pytest.approx(0.535)
+
+
+def test_numbered_towers_are_units(write: Writer) -> None:
+    rows = "".join(f"CT-{n},2025-03-01 {h:02d}:00,{60 + h}.{n}\n" for h in range(24) for n in (1, 2))
+    frame = read_export(write("tower_id,time,wet_bulb_temp (°F)\n" + rows)).telemetry().frame
+    assert sorted(frame["unit_id"].unique()) == ["CT-1", "CT-2"]
+
+
+@pytest.mark.parametrize(
+    ("header", "canonical", "unit"),
+    [
+        ("CHW_RT (°C)", "chilled_water_return_temp_c", "degC"),  # no refrigeration tons
+        ("Temp Evap In (°C)", "chilled_water_return_temp_c", "degC"),  # no inches
+        ("Cooling demand (kW)", "thermal_load_kw", "kW"),
+        ("TChiWatSup (K)", "chilled_water_supply_temp_c", "K"),
+        ("TConWatEnt (K)", "condenser_water_temp_c", "K"),
+        ("DPM-CH-2-kW", "chiller_power_kw", "kW"),
+    ],
+)
+def test_tags_of_plants(header: str, canonical: str, unit: str) -> None:
+    found = match(header, "data-centre")
+    assert found is not None
+    assert (found.canonical, found.unit.symbol if found.unit else "") == (canonical, unit)
