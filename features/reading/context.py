@@ -44,6 +44,16 @@ _TOWER = re.compile(r"(?<![a-z])(towers?|ct|cond(enser)?|cd?w[sr]?t?)(?![a-z])|�
 _AIR_SIDE = frozenset(
     {"supply_air_temp_c", "room_air_temp_c", "server_inlet_temp_c", "supply_air_set_point_c"}
 )
+_BARE_TOTAL = re.compile(
+    r"^总(有功)?(功率|电[能量度]|用电量?)$|^total( active| real)?( (power|energy|consumption))+$"
+)
+_OF_A_METER = re.compile(
+    r"电压|电流|功率因[数素]|视在|无功|[abc]相|(?<![a-z])(volt(age)?s?|currents?|amps?|apparent|reactive"
+    r"|power factor|pf|phase|l[123])(?![a-z])"
+)
+_MAIN_FILE = re.compile(
+    r"市电|进线|总表|总|(?<![a-z])(main|incomer|utility|facility|site|total|grid|mdb|msb)", re.IGNORECASE
+)
 _TOO_LITTLE = 0.4
 
 
@@ -73,7 +83,11 @@ def weighed(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -
             if found.canonical == "cpu_utilisation" and "cpu" not in words_of(header):
                 said = say("{evidence}, but the file is that of accelerators", evidence=found.evidence)
                 result[header] = replace(found, canonical=KNOWN, evidence=said)
-    for header, why in {**_board_air(matches, headers), **_fans_of_a_tower(matches, headers)}.items():
+    for header, why in {
+        **_board_air(matches, headers),
+        **_fans_of_a_tower(matches, headers),
+        **_totals_of_a_meter(matches, headers, file),
+    }.items():
         result[header] = replace(result[header], canonical=KNOWN, evidence=why)
     if _STORAGE_FILE.search(file):
         for header, found in matches.items():
@@ -107,6 +121,21 @@ def _fans_of_a_tower(matches: Mapping[str, Match], headers: tuple[str, ...]) -> 
         )
         for h, m in matches.items()
         if m.canonical == "fan_power_kw" and not _FAN_OF_AIR.search(words_of(h))
+    }
+
+
+def _totals_of_a_meter(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -> dict[str, str]:
+    """Return bare totals beside voltages and currents: the total of one meter's phases, of any load."""
+    if _MAIN_FILE.search(file) or not any(_OF_A_METER.search(words_of(h)) for h in headers):
+        return {}
+    return {
+        h: say(
+            "{evidence}, but beside voltages or currents it is the total of one meter's phases",
+            evidence=m.evidence,
+        )
+        for h, m in matches.items()
+        if m.canonical == "facility_power_kw"
+        and _BARE_TOTAL.search(re.sub(r" (kwh?|wh?|mwh?)$", "", words_of(h)))
     }
 
 

@@ -14,13 +14,19 @@ from features.reading.draft import Draft
 from features.reading.headers import Match, words_of
 from features.reading.numerals import FloatArray
 from features.reading.units import THERMAL_ONLY, Unit
+from features.schema import SCHEMA
 
 LEAST_HEAT = 0.6
 """What the heat of a room is at least of its IT power [1]; electric cooling is rarely as much."""
 WARMER_K = 0.5
 """Difference of two water temperatures that is no tolerance of the sensors [K]."""
 MOSTLY = 0.8
-LEAST_ROWS = 24
+LEAST_ROWS = 12
+MOST_BESIDE_CHILLERS = 2.5
+"""What all cooling draws at most of what the chillers draw [1]; their heat is more."""
+BUSY = 0.75
+"""Quantile of the chillers' power from which they do most of the cooling [1]."""
+_ELECTRIC = re.compile(r"electric|hvac|input|total|plant|system|电|总|空调")
 _HEAT = re.compile(r"heat|thermal|chilled|chw|refriger|热|冷冻水|制冷量|冷量")
 
 Verdicts = Mapping[str, tuple[Match, Verdict]]
@@ -41,7 +47,8 @@ def contradicted(table: Draft, verdicts: Verdicts) -> dict[str, Message]:
         Header -> why it is not what its words say; such a column is left out.
     """
     answered = {a.column for a in table.answers if a.canonical}
-    found = _electric_cooling(table, verdicts) | _condenser_outlets(table, verdicts)
+    found = _electric_cooling(table, verdicts) | _heat_of_chillers(table, verdicts)
+    found |= _condenser_outlets(table, verdicts)
     return {h: why for h, why in found.items() if h not in answered}
 
 
@@ -67,6 +74,32 @@ def _electric_cooling(table: Draft, verdicts: Verdicts) -> dict[str, Message]:
                 "the words say a heat load, but it is {share:.2f} of the IT power, whose heat has to be "
                 "removed: it may be electricity of the cooling",
                 share=share,
+            )
+    return found
+
+
+def _heat_of_chillers(table: Draft, verdicts: Verdicts) -> dict[str, Message]:
+    """Return cooling powers several times the chillers': what a machine cools is heat, not its input."""
+    found = {}
+    for header, (meaning, verdict) in verdicts.items():
+        unit = verdict.unit
+        if meaning.canonical != "cooling_power_kw" or unit is None or header in SCHEMA:
+            continue
+        chillers = [
+            _values(table, h, v.unit)
+            for h, (m, v) in verdicts.items()
+            if m.canonical == "chiller_power_kw" and v.unit is not None and v.unit.dimension == unit.dimension
+        ]
+        if not chillers:
+            continue
+        # free cooling leaves the chillers little to do, so only the hours of most work are compared
+        draw = np.sum(chillers, axis=0)
+        busy = draw >= np.quantile(draw[np.isfinite(draw)], BUSY) if np.isfinite(draw).any() else draw > 0.0
+        ratio = _median_ratio(np.where(busy, _values(table, header, unit), np.nan), draw)
+        if MOST_BESIDE_CHILLERS <= ratio < float("inf") and not _ELECTRIC.search(words_of(header)):
+            found[header] = say(
+                "{ratio:.1f} times the power of the chillers: it may be the heat that they remove",
+                ratio=ratio,
             )
     return found
 

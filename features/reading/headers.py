@@ -87,7 +87,7 @@ def words_of(text: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", text).translate(_SIMPLIFIED)
     plain = _POWER_UNIT.sub(lambda hit: hit.group().casefold(), plain)
-    plain = re.sub(r"ChW(?=[A-Z])", "CHW ", plain)
+    plain = re.sub(r"ChW(P?)(?=[A-Z][a-z])", r"CHW\1 ", plain)
     plain = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain)
     plain = re.sub(r"([A-Z]{2,})([A-Z][a-z])", r"\1 \2", plain) if not plain.startswith("TX") else plain
     plain = re.sub(r"[^\w#]+|_+", " ", plain.replace("%", " pct "))

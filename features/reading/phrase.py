@@ -36,7 +36,7 @@ _HARMLESS = re.compile(
     "sensors?|meters?|measured|measurement|actual|values?|readings?|avg|average|mean|feedback|instantaneous|"
     "real|time|current|present|ave|building|bldg|block|floor|level|hall|module|north|south|east|west|site|"
     "station|number|units?|system|name|point|water|electric(al)?|demand|primary|secondary|delivered|import|"
-    "consumed|used|data|analog|input|device|gateway|surface|hourly|step|node|whole|loop|riser|environment|interval|timestep|cumulative|accumulated|totali[sz]ed"
+    "consumed|used|data|analog|input|device|gateway|surface|hourly|step|node|whole|loop|riser|environment|starter|motor|panels?|interval|timestep|cumulative|accumulated|totali[sz]ed"
 )
 """Words of more than three letters that change no meaning."""
 _HARMLESS_CHINESE = re.compile(
@@ -241,13 +241,14 @@ def _one_of(said: frozenset[str], allowed: str) -> bool:
 _CHW = "chilled_water"
 _AIR_UNITS = "air_handler crac cooling fan"
 _RULES = (
-    _Rule("chilled_water_supply_temp_c", "temperature", _CHW, "supply leaving", machines="chiller"),
-    _Rule("chilled_water_return_temp_c", "temperature", _CHW, "return entering", machines="chiller"),
+    _Rule("chilled_water_supply_temp_c", "temperature", _CHW, "supply leaving", machines="chiller cooling"),
+    _Rule("chilled_water_return_temp_c", "temperature", _CHW, "return entering", machines="chiller cooling"),
     # condenser water that enters the chillers; it leaves the tower
     _Rule("condenser_water_temp_c", "temperature", "condenser_water", "supply", machines="chiller tower"),
     _Rule("condenser_water_temp_c", "temperature", "condenser_water", "entering", machines="chiller"),
     _Rule("condenser_water_temp_c", "temperature", "condenser_water", "leaving", needs="tower"),
     _Rule("condenser_water_temp_c", "temperature", "", "leaving", needs="tower", confidence=LIKELY),
+    _Rule("condenser_water_temp_c", "temperature", "", "supply", needs="tower", confidence=LIKELY),
     _Rule("supply_air_temp_c", "temperature", "supply_air", machines=_AIR_UNITS),
     _Rule("supply_air_temp_c", "temperature", "", "supply", needs="air_handler crac", confidence=LIKELY),
     _Rule("room_air_temp_c", "temperature", "return_air", machines=_AIR_UNITS),
@@ -264,6 +265,10 @@ _RULES = (
     _Rule(
         "chilled_water_set_point_c", "temperature", "chilled_water", "supply leaving -", machines="chiller",
         about="set_point",
+    ),
+    _Rule(
+        "chilled_water_set_point_c", "temperature", "", "supply leaving -", needs="chiller",
+        about="set_point", confidence=LIKELY,
     ),
     _Rule("supply_air_set_point_c", "temperature", "supply_air", machines=_AIR_UNITS, about="set_point"),
     _Rule(

@@ -8,7 +8,8 @@ come with them; an empty meaning is a column that nothing here uses. Questions a
 so that the rest of the file is judged too; what was asked stays asked. ``headers_elsewhere.csv`` of the
 tests holds headers of other systems. Its lists 2 to 4 were tried once before any word was added for them:
 80 right, 15 missed and 2 wrong of 97; 73 right, 11 missed and 1 wrong of 85; 255 right, 55 missed and 6 wrong
-of 316 (chiller plants, building and facility systems, server boards).
+of 316 (chiller plants, building and facility systems, server boards). After the words for list 4 were added,
+list 4b gave 114 right, 12 missed and 5 wrong of 131.
 """
 
 from __future__ import annotations

@@ -51,6 +51,22 @@ def test_condenser_water_that_is_warmer_than_its_return_enters_no_chiller(
     assert found["CW return temp (°C)"][0] == "ignore"
 
 
+@pytest.mark.parametrize(("times", "used"), [(5.0, "ignore"), (1.4, "cooling_power_kw")])
+def test_cooling_several_times_the_chillers_is_heat(write: Writer, times: float, used: str) -> None:
+    chiller = 80.5 + HOUR % 9
+    found = mapped(write, **{"Chiller power (kW)": chiller, "Cooling power (kW)": times * chiller})
+    assert found["Cooling power (kW)"][0] == used
+    assert found["Chiller power (kW)"][0] == "chiller_power_kw"
+
+
+@pytest.mark.parametrize("total", ["总有功功率(kW)", "Total power (kW)"])
+def test_the_total_of_one_meter_is_not_the_site(write: Writer, total: str) -> None:
+    load = {total: 12.5 + HOUR % 7, "Outdoor temp (°C)": 10.5 + HOUR % 9}
+    assert mapped(write, "rack 7.csv", **load)[total][0] == "facility_power_kw"
+    assert mapped(write, "rack 7.csv", **load, **{"A相电流(A)": 20.5 + HOUR % 5})[total][0] == "ignore"
+    assert mapped(write, "incomer.csv", **load, **{"A相电流(A)": 20.5})[total][0] == "facility_power_kw"
+
+
 def test_fans_in_a_file_of_towers_are_not_those_of_air_handlers(write: Writer) -> None:
     fans = {"Fan A kW": 9.5 + HOUR % 5, "CWST (°C)": 24.1 + HOUR % 7, "Chiller 1 kW": 100.5 + HOUR % 9}
     found = mapped(write, **fans)
