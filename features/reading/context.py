@@ -54,6 +54,19 @@ _OF_A_METER = re.compile(
 _MAIN_FILE = re.compile(
     r"市电|进线|总表|总|(?<![a-z])(main|incomer|utility|facility|site|total|grid|mdb|msb)", re.IGNORECASE
 )
+_BARE_WATER_OR_AIR = re.compile(
+    r"^(supply|return|discharge|leaving)( temp(erature)?)?( ?set ?points?| sp)?( (c|f|k|deg ?c|deg ?f))?$"
+)
+_WATER_WORD = re.compile(
+    r"(?<![a-z])(water|chillers?|chl?|chw[srp]?t?|cd?w[srp]?t?|condensers?|evap(orator)?|towers?|pumps?|gpm|tons?|tonnage)"
+    r"(?![a-z])|(?<!air)(?<!air )flow|kw (rt|ton)|冷冻|冷却|冷机|水"
+)
+_AIR_WORD = re.compile(
+    r"(?<![a-z])(air|ahus?|crahs?|cracs?|fcu|vav|dampers?|humi(d(ity)?)?|rh|filter|duct|sat|rat|mat|fans?)(?![a-z])|风|湿度"
+)
+_ONE_SERVER = re.compile(r"^(total|system|sys|server|fans?)( fans?)?( (total|power|energy|consumption))*$")
+_SERVICE = re.compile(r"(?<![a-z])(cpu|mem(ory)?|qps|requests?|latency|http|disk|mcr|calls?)(?![a-z])")
+_PLANT = re.compile(r"(?<![a-z])(hvac|rt|cop|cooling|wet bulb|plant)(?![a-z])|冷|制冷")
 _TOO_LITTLE = 0.4
 
 
@@ -87,6 +100,9 @@ def weighed(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -
         **_board_air(matches, headers),
         **_fans_of_a_tower(matches, headers),
         **_totals_of_a_meter(matches, headers, file),
+        **_water_or_air(matches, headers),
+        **_one_server(matches, headers),
+        **_no_plant(matches, headers),
     }.items():
         result[header] = replace(result[header], canonical=KNOWN, evidence=why)
     if _STORAGE_FILE.search(file):
@@ -121,6 +137,43 @@ def _fans_of_a_tower(matches: Mapping[str, Match], headers: tuple[str, ...]) -> 
         )
         for h, m in matches.items()
         if m.canonical == "fan_power_kw" and not _FAN_OF_AIR.search(words_of(h))
+    }
+
+
+def _water_or_air(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+    """Return a bare supply or return in a file that speaks of water and not of air."""
+    words = [words_of(h) for h in headers]
+    if not any(map(_WATER_WORD.search, words)) or any(map(_AIR_WORD.search, words)):
+        return {}
+    return {
+        h: say("{evidence}, but the file speaks of water and not of air", evidence=m.evidence)
+        for h, m in matches.items()
+        if m.canonical in _AIR_SIDE and _BARE_WATER_OR_AIR.match(words_of(h))
+    }
+
+
+def _one_server(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+    """Return system, total and fans beside sensors of a mainboard: they are those of one server."""
+    if not any(_BOARD.search(words_of(h)) for h in headers):
+        return {}
+    of_a_site = {"facility_power_kw", "cooling_power_kw", "fan_power_kw"}
+    return {
+        h: say("{evidence}, but beside sensors of a mainboard it is that of one server", evidence=m.evidence)
+        for h, m in matches.items()
+        if m.canonical in of_a_site and _ONE_SERVER.match(re.sub(r" (k?w|k?wh)$", "", words_of(h)))
+    }
+
+
+def _no_plant(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+    """Return a system's power where nothing speaks of a cooling plant, and RT where requests are counted."""
+    words = [words_of(h) for h in headers]
+    plant = any(_WATER_WORD.search(w) or _PLANT.search(w) for w in words)
+    service = any(map(_SERVICE.search, words))
+    return {
+        h: say("{evidence}, but nothing else here speaks of a cooling plant", evidence=m.evidence)
+        for h, m in matches.items()
+        if (m.canonical == "cooling_power_kw" and re.match("sys(tem)? ", words_of(h) + " ") and not plant)
+        or (m.canonical == "thermal_load_kw" and words_of(h) == "rt" and service)
     }
 
 

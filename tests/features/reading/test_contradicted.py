@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.errors import QuestionError
+from features.errors import QuestionError, UnrecognisedError
 from features.reading import read_export
 from features.reading.headers import match
 from tests.features.reading.conftest import Writer
@@ -65,6 +65,55 @@ def test_the_total_of_one_meter_is_not_the_site(write: Writer, total: str) -> No
     assert mapped(write, "rack 7.csv", **load)[total][0] == "facility_power_kw"
     assert mapped(write, "rack 7.csv", **load, **{"A相电流(A)": 20.5 + HOUR % 5})[total][0] == "ignore"
     assert mapped(write, "incomer.csv", **load, **{"A相电流(A)": 20.5})[total][0] == "facility_power_kw"
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind"),
+    [
+        (("UPS output power (kW)", "Load (%)", "Frequency (Hz)"), "data-centre"),
+        (("Rack 1 power (kW)", "Power (kW)", "Outdoor temp (°C)"), "data-centre"),
+        (("Load (%)", "Energy (kWh)"), "base-station"),
+        (("BS", "Load (%)", "Energy (kWh)", "Voltage (V)"), "base-station"),
+    ],
+)
+def test_words_of_any_machine_make_no_base_station(
+    write: Writer, columns: tuple[str, ...], kind: str
+) -> None:
+    values = {c: ["b1"] * HOURS if c == "BS" else 40.5 + HOUR % 9 for c in columns}
+    assert read_export(write(table(**values))).mapping.kind == kind
+
+
+def test_a_meter_alone_is_no_base_station(write: Writer) -> None:
+    with pytest.raises(UnrecognisedError):
+        read_export(write(table(**{"Power (kW)": 40.5 + HOUR, "PF": 0.95, "Voltage (V)": 400.0})))
+
+
+@pytest.mark.parametrize(
+    ("beside", "used"), [("Flow (L/s)", "ignore"), ("Fan speed (%)", "supply_air_temp_c")]
+)
+def test_a_bare_supply_is_air_or_water_by_its_file(write: Writer, beside: str, used: str) -> None:
+    columns = {
+        "Supply Temp (°C)": 12.5 + HOUR % 3,
+        beside: 60.5 + HOUR % 9,
+        "Outdoor temp (°C)": 9.5 + HOUR % 8,
+    }
+    assert mapped(write, **columns)["Supply Temp (°C)"][0] == used
+
+
+def test_the_power_of_one_server_is_not_the_site(write: Writer) -> None:
+    load = {
+        "Total Power (kW)": 0.45 + HOUR % 5 / 100,
+        "System Power (kW)": 0.4,
+        "Outdoor temp (°C)": 9.5 + HOUR,
+    }
+    assert mapped(write, **load)["Total Power (kW)"][0] == "facility_power_kw"
+    found = mapped(write, **load, **{"CPU1 Temp": 55.5})
+    assert {found[h][0] for h in ("Total Power (kW)", "System Power (kW)")} == {"ignore"}
+
+
+def test_response_times_are_no_refrigeration_tons(write: Writer) -> None:
+    found = mapped(write, cpu_util=0.3 + HOUR / 1000, rt=35.5 + HOUR, qps=900 + HOUR)
+    assert (found["cpu_util"][0], found["rt"][0]) == ("cpu_utilisation", "ignore")
 
 
 def test_fans_in_a_file_of_towers_are_not_those_of_air_handlers(write: Writer) -> None:
