@@ -157,7 +157,8 @@ def _from_values(
         symbol = agreed.pop()
         if target in ("degC", "K"):
             return Verdict(UNITS[symbol], say("the file's other temperatures are in {symbol}", symbol=symbol))
-    if target in ("degC", "K") and re.search(r"[\u4e00-\u9fff]", header):
+    celsius = not fitting or UNITS["degC"] in fitting
+    if target in ("degC", "K") and celsius and re.search(r"[\u4e00-\u9fff]", header):
         return Verdict(UNITS["degC"], say("Chinese header: °C"))
     choices = [u.symbol for u in (fitting if canonical in USUAL and fitting else candidates(canonical))]
     if not re.search(_ENERGY, header.casefold()):

@@ -116,6 +116,26 @@ def test_response_times_are_no_refrigeration_tons(write: Writer) -> None:
     assert (found["cpu_util"][0], found["rt"][0]) == ("cpu_utilisation", "ignore")
 
 
+def test_tenths_of_a_degree_under_chinese_headers(write: Writer) -> None:
+    found = mapped(write, 冷冻水供水温度=70 + HOUR % 5, 冷冻水回水温度=121 + HOUR % 9, 室外温度=240 + HOUR)
+    assert {unit for canonical, unit in found.values() if canonical.endswith("_c")} == {"0.1 degC"}
+
+
+def test_pumps_of_different_water_are_added(write: Writer) -> None:
+    pumps = {"CHWP-1 kW": 20.5 + HOUR % 3, "CHWP-2 kW": 5.5 + HOUR % 2, "CWP-1 kW": 25.5 + HOUR % 5}
+    frame = read_export(write(table(**pumps))).telemetry().frame
+    assert frame["pump_power_kw"].tolist() == pytest.approx(np.sum(list(pumps.values()), axis=0).tolist())
+    total = mapped(write, "t.csv", **pumps, **{"Total pump power (kW)": 60.5 + HOUR % 5})
+    assert [h for h, (canonical, _) in total.items() if canonical == "pump_power_kw"] == [
+        "Total pump power (kW)"
+    ]
+
+
+def test_wind_at_another_height_is_not_averaged(write: Writer) -> None:
+    found = mapped(write, **{f"wind_speed_{m}m (m/s)": 3.5 + HOUR % m for m in (10, 100)})
+    assert [c for c, _ in found.values()] == ["wind_speed_m_s", "ignore"]
+
+
 def test_fans_in_a_file_of_towers_are_not_those_of_air_handlers(write: Writer) -> None:
     fans = {"Fan A kW": 9.5 + HOUR % 5, "CWST (°C)": 24.1 + HOUR % 7, "Chiller 1 kW": 100.5 + HOUR % 9}
     found = mapped(write, **fans)
