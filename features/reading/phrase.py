@@ -272,6 +272,10 @@ _RULES = (
     ),
     _Rule("supply_air_set_point_c", "temperature", "supply_air", machines=_AIR_UNITS, about="set_point"),
     _Rule(
+        "supply_air_set_point_c", "temperature", "", "supply", needs="air_handler crac", about="set_point",
+        confidence=LIKELY,
+    ),
+    _Rule(
         "zone_set_point_c", "temperature", "", "-", "room cold_aisle", machines="cooling", about="set_point",
         confidence=LIKELY,
     ),

@@ -203,6 +203,8 @@ def test_numbered_towers_are_units(write: Writer) -> None:
         ("CHW_RT (°C)", "chilled_water_return_temp_c", "degC"),  # no refrigeration tons
         ("Temp Evap In (°C)", "chilled_water_return_temp_c", "degC"),  # no inches
         ("Cooling demand (kW)", "thermal_load_kw", "kW"),
+        ("Chiller 1 cooling power (kW)", "thermal_load_kw", "kW"),
+        ("CRAH1 Supply Temp Setpoint F", "supply_air_set_point_c", "degF"),
         ("TChiWatSup (K)", "chilled_water_supply_temp_c", "K"),
         ("TConWatEnt (K)", "condenser_water_temp_c", "K"),
         ("DPM-CH-2-kW", "chiller_power_kw", "kW"),
