@@ -22,8 +22,8 @@ UNUSED = frozenset({"@ignore", "@derived", KNOWN})
 """Meanings of columns that are never used."""
 
 _SIMPLIFIED = str.maketrans(
-    "時間設備總溫濕電壓機組卻風開關閥頻數據測點記錄採結網區園環氣乾熱載負損儲輸進給揚轉價綠強補單類號稱標識編樞紐變幫泵產發無線達廣務處級製貯塊監費傳視陽",
-    "时间设备总温湿电压机组却风开关阀频数据测点记录采结网区园环气干热载负损储输进给扬转价绿强补单类号称标识编枢纽变帮泵产发无线达广务处级制贮块监费传视阳",
+    "時間設備總溫濕電壓機組卻風開關閥頻數據測點記錄採結網區園環氣乾熱載負損儲輸進給揚轉價綠強補單類號稱標識編樞紐變幫泵產發無線達廣務處級製貯塊監費傳視陽凍噸還氷",
+    "时间设备总温湿电压机组却风开关阀频数据测点记录采结网区园环气干热载负损储输进给扬转价绿强补单类号称标识编枢纽变帮泵产发无线达广务处级制贮块监费传视阳冻吨还冰",
 )
 """Traditional characters of headers -> the simplified ones of the vocabulary."""
 _QUANTITY_WORD = {

@@ -203,6 +203,11 @@ def test_numbered_towers_are_units(write: Writer) -> None:
         ("CHW_RT (°C)", "chilled_water_return_temp_c", "degC"),  # no refrigeration tons
         ("Temp Evap In (°C)", "chilled_water_return_temp_c", "degC"),  # no inches
         ("Cooling demand (kW)", "thermal_load_kw", "kW"),
+        ("冰水出水溫度(℃)", "chilled_water_supply_temp_c", "degC"),
+        ("冰水主機功率(kW)", "chiller_power_kw", "kW"),
+        ("冷水還温度(℃)", "chilled_water_return_temp_c", "degC"),
+        ("冷凍機消費電力(kW)", "chiller_power_kw", "kW"),
+        ("外氣溫度(℃)", "outdoor_dry_bulb_c", "degC"),
         ("Chiller 1 cooling power (kW)", "thermal_load_kw", "kW"),
         ("CRAH1 Supply Temp Setpoint F", "supply_air_set_point_c", "degF"),
         ("TChiWatSup (K)", "chilled_water_supply_temp_c", "K"),
