@@ -11,6 +11,7 @@ import pandas as pd
 
 from features.message import Message, say
 from features.reading import derived, moist_air, numerals, sources, unit_loads
+from features.reading.contradicted import contradicted
 from features.reading.doubt import ASKED, Question, Verdict, decide_power, decide_unit, is_counter
 from features.reading.draft import Draft, quoted
 from features.reading.headers import KNOWN, STATION_ENERGY, UNUSED, Match, words_of
@@ -29,8 +30,10 @@ def file_mapping(table: Draft, questions: list[Question]) -> FileMapping:
     """Return the mapping of one drafted table; open doubts are added to the questions."""
     raw = table.raw
     keys = {*table.role("@site")[:1], *table.role("@unit")[:1], *(table.time.columns if table.time else ())}
-    columns = [_ignored(h, table.matches.get(h)) for h in raw.headers if h not in keys]
     verdicts = _units_of(table)
+    for header, why in contradicted(table, verdicts).items():
+        table.matches[header] = replace(verdicts.pop(header)[0], canonical=KNOWN, evidence=why)
+    columns = [_ignored(h, table.matches.get(h)) for h in raw.headers if h not in keys]
     columns = [
         _column(table, c.source, *verdicts[c.source], questions) if c.source in verdicts else c
         for c in columns

@@ -47,6 +47,10 @@ PLAUSIBLE_RATIO: dict[tuple[str, str], tuple[float, float]] = {
     ("cooling_power_kw", "facility_power_kw"): (0.01, 0.8),
     ("it_power_kw", "cooling_power_kw"): (0.33, 100.0),
     ("facility_power_kw", "cooling_power_kw"): (1.25, 100.0),
+    ("pump_power_kw", "chiller_power_kw"): (0.005, 2.0),
+    ("tower_fan_power_kw", "chiller_power_kw"): (0.003, 1.5),
+    ("chiller_power_kw", "cooling_power_kw"): (0.02, 1.01),
+    ("cooling_power_kw", "chiller_power_kw"): (0.99, 50.0),
 }
 """What one power of a site may be of another [1]: less than a factor of a thousand wide, so one unit fits."""
 
@@ -55,9 +59,21 @@ _METRIC_NAME = re.compile(r"[td]2m(_?(dew|wet))?|ws(2|10)m", re.IGNORECASE)
 LEAST_PER_MWH, MOST_PER_KWH = 2.0, 5.0
 """What a MWh costs at least in the middle of a series, and a kWh at most [currency]."""
 _DOLLARLIKE = re.compile(r"(?<![A-Z])(EUR|USD|GBP|CHF)(?![A-Z])|(?<![a-z])(eur|usd|gbp|chf)(?![a-z])|[€$£]")
+POWER_OF_A_PLANT: dict[str, tuple[float, float]] = {
+    "chiller_power_kw": (1.0, 3e4),
+    "pump_power_kw": (0.05, 1e4),
+    "tower_fan_power_kw": (0.05, 1e4),
+}
+"""What the machines of one column draw while they run, from the smallest to a plant for 100 MW [kW]."""
+MOST_ZEROS = 0.1
+"""Share of exact zeros from which a temperature is taken to read zero where it is off [1]."""
 
 SENTINELS = (-9999.0, -999.0, -99999.0, 9999.0, 99999.0)
 """Values that systems write for "not measured"; they say nothing of the unit."""
+
+LEAST_RUNNING = 12
+"""Fewest readings of running machines that tell the unit."""
+_ENERGY = "energy|consumption|kwh|电量|能耗|电能"
 
 _UNTOUCHED = frozenset({"antennas", "pue"})
 
@@ -112,6 +128,9 @@ def decide_unit(
     found = values[np.isfinite(values) & ~np.isin(values, SENTINELS)]
     if not len(found):
         return Verdict(declared or candidates(canonical)[0], say("the column is empty"))
+    if target == "degC" and not canonical.startswith("outdoor") and (found == 0.0).mean() > MOST_ZEROS:
+        # water and rooms stay above 0 °C: the logger writes zero while the sensor or its machine is off
+        found = found[found != 0.0] if found.any() else found
     if target in ("1", "%"):
         return _share(canonical, declared, found)
     fitting = [u for u in candidates(canonical) if _usual(canonical, u, found)]
@@ -141,19 +160,19 @@ def _from_values(
                 canonical=canonical,
             ),
         )
-    if target == "currency/kWh":
-        priced = _price(found, header)
-        if priced is not None:
-            return priced
+    told = _told_by_size(canonical, found, header)
+    if told is not None:
+        return told
     agreed = {u.symbol for u in siblings}
     if len(agreed) == 1 and (not fitting or next(iter(agreed)) in {u.symbol for u in fitting}):
         symbol = agreed.pop()
         if target in ("degC", "K"):
             return Verdict(UNITS[symbol], say("the file's other temperatures are in {symbol}", symbol=symbol))
-    if target in ("degC", "K") and re.search(r"[\u4e00-\u9fff]", header):
+    celsius = not fitting or UNITS["degC"] in fitting
+    if target in ("degC", "K") and celsius and re.search(r"[\u4e00-\u9fff]", header):
         return Verdict(UNITS["degC"], say("Chinese header: °C"))
     choices = [u.symbol for u in (fitting if canonical in USUAL and fitting else candidates(canonical))]
-    if not re.search("energy|consumption|kwh|电量|能耗", header.casefold()):
+    if not re.search(_ENERGY, header.casefold()):
         choices = [c for c in choices if UNITS[c].dimension != "energy"] or choices
     return Verdict(
         None,
@@ -168,6 +187,13 @@ def _from_values(
     )
 
 
+def _told_by_size(canonical: str, found: FloatArray, header: str) -> Verdict | None:
+    """Return the only unit in which a price, or the power of machines, can be so large; None: several."""
+    if SCHEMA[canonical].unit == "currency/kWh":
+        return _price(found, header)
+    return None if re.search(_ENERGY, header.casefold()) else _of_a_plant(canonical, found)
+
+
 def _price(found: FloatArray, header: str) -> Verdict | None:
     """Tell a price per kWh from one per MWh where the size leaves no other; None: it leaves both.
 
@@ -180,6 +206,23 @@ def _price(found: FloatArray, header: str) -> Verdict | None:
     if middle > MOST_PER_KWH and _DOLLARLIKE.search(header):
         return Verdict(UNITS["currency/MWh"], say("{span}: too much for a kWh", span=_span(found)))
     return None
+
+
+def _of_a_plant(canonical: str, found: FloatArray) -> Verdict | None:
+    """Return the only unit in which machines could draw the power; None: several, or no such column."""
+    running = found[found > 0.0]
+    if canonical not in POWER_OF_A_PLANT or len(running) < LEAST_RUNNING:
+        return None
+    low, high = POWER_OF_A_PLANT[canonical]
+    most = float(np.quantile(running, 0.95))
+    fitting = [u for u in candidates(canonical) if u.dimension == "power" and low <= most * u.factor <= high]
+    if len(fitting) != 1:
+        return None
+    unit = fitting[0].symbol
+    return Verdict(
+        fitting[0],
+        say("{span}: only in {unit} it is the power of such machines", span=_span(found), unit=unit),
+    )
 
 
 def _share(canonical: str, declared: Unit | None, found: FloatArray) -> Verdict:

@@ -22,8 +22,8 @@ UNUSED = frozenset({"@ignore", "@derived", KNOWN})
 """Meanings of columns that are never used."""
 
 _SIMPLIFIED = str.maketrans(
-    "時間設備總溫濕電壓機組卻風開關閥頻數據測點記錄採結網區園環氣乾熱載負損儲輸進給揚轉價綠強補單類號稱標識編樞紐變幫泵產發無線達廣務處級製貯塊監費傳視陽",
-    "时间设备总温湿电压机组却风开关阀频数据测点记录采结网区园环气干热载负损储输进给扬转价绿强补单类号称标识编枢纽变帮泵产发无线达广务处级制贮块监费传视阳",
+    "時間設備總溫濕電壓機組卻風開關閥頻數據測點記錄採結網區園環氣乾熱載負損儲輸進給揚轉價綠強補單類號稱標識編樞紐變幫泵產發無線達廣務處級製貯塊監費傳視陽凍噸還氷",
+    "时间设备总温湿电压机组却风开关阀频数据测点记录采结网区园环气干热载负损储输进给扬转价绿强补单类号称标识编枢纽变帮泵产发无线达广务处级制贮块监费传视阳冻吨还冰",
 )
 """Traditional characters of headers -> the simplified ones of the vocabulary."""
 _QUANTITY_WORD = {
@@ -44,6 +44,12 @@ _PRICE_WORD = re.compile(
 )
 """A word that a price of electricity is called by, or the code of a bidding zone (``DE LU``, ``SE3``): any
 other word beside money per energy says that it is paid for something else, or in some hours only."""
+_POWER_UNIT = re.compile(r"(?<![A-Za-z])[kM]Wh?(?![A-Za-z])")
+"""Units that a change from small to capital letters must not tear apart: ``kW_CT``."""
+_INTERVAL = re.compile(r"\((TimeStep|Hourly|Daily|Monthly|RunPeriod|Each Call)(:[\w ]*)?\) *$", re.IGNORECASE)
+"""What EnergyPlus writes behind a unit: how often a variable is reported."""
+_WATER = re.compile(r"(chw|cdw|cw|hw|hhw)s?$", re.IGNORECASE)
+"""Tags of water: ``RT`` behind them is its return temperature, not a ton of refrigeration."""
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
 
 
@@ -92,6 +98,8 @@ def words_of(text: str) -> str:
     str
     """
     plain = unicodedata.normalize("NFKC", text).translate(_SIMPLIFIED)
+    plain = _POWER_UNIT.sub(lambda hit: hit.group().casefold(), plain)
+    plain = re.sub(r"ChW(P?)(?=[A-Z][a-z])", r"CHW\1 ", plain)
     plain = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain)
     plain = re.sub(r"([A-Z]{2,})([A-Z][a-z])", r"\1 \2", plain) if not plain.startswith("TX") else plain
     plain = re.sub(r"[^\w#]+|_+", " ", plain.replace("%", " pct "))
@@ -105,7 +113,8 @@ def without_mean(words: str) -> str:
 
 def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
     """Return the ways to split a header into words and unit: (words, unit, unit text)."""
-    plain = _DATE_FORMAT.sub(" ", unicodedata.normalize("NFKC", header.replace("º", "°")))
+    plain = unicodedata.normalize("NFKC", header.replace("º", "°"))
+    plain = _DATE_FORMAT.sub(" ", _INTERVAL.sub("", plain))
     found: list[tuple[str, Unit | None, str]] = []
     for inner in _BRACKETS.findall(plain):
         unit = find_unit(inner)
@@ -115,7 +124,8 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
     tokens = [
         t
         for t in re.split(
-            r"[_\s,;:\[\](){}（）]+|(?<=[a-z]{2})(?=[A-Z]{1,2}[a-z]?$)|(?<=[\u4e00-\u9fff])(?=[A-Za-z°%]+$)",
+            r"[_\s,;:\[\](){}（）]+|(?<=[a-z]{2})(?=[A-Z]{1,2}[a-z]?$)|(?<=[\u4e00-\u9fff])(?=[A-Za-z°%]+$)"
+            r"|-(?=[kKMG]?[wW][hH]?$)|(?<=[A-Za-z0-9])(?=(?:[kKM]Wh?|[KM]WH)$)|(?<=\d)(?=kwh?$)",
             plain,
         )
         if t
@@ -124,7 +134,7 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
         if len(tokens) > count:
             tail = " ".join(tokens[-count:])
             unit = find_unit(tail)
-            if unit is not None and not tail.isdigit():
+            if unit is not None and not tail.isdigit() and not _is_a_name(tail, tokens[:-count]):
                 found.append((words_of(" ".join(tokens[:-count])), unit, tail))
     for token in (t for t in plain.split() if "/" in t and not found):
         unit = find_unit(token)
@@ -132,6 +142,14 @@ def _readings(header: str) -> list[tuple[str, Unit | None, str]]:
             found.append((words_of(plain.replace(token, " ")), unit, token))
     found.append((words_of(plain), None, ""))
     return found
+
+
+def _is_a_name(tail: str, before: Sequence[str]) -> bool:
+    """Whether a last word that could be a unit is more likely a word: an inlet, a return temperature."""
+    word = tail.casefold()
+    if word == "in":
+        return not any(re.search("pres|baro|hg|rain|precip|snow", t.casefold()) for t in before)
+    return word == "rt" and bool(_WATER.search(before[-1]))
 
 
 def declared_unit(header: str) -> Unit | None:

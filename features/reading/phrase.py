@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from features.reading.units import Dimension, Unit, find_unit
+from features.reading.units import THERMAL_ONLY, Dimension, Unit, find_unit
 
 SURE, LIKELY, HINTED = 0.85, 0.7, 0.6
 """Confidence where the words say all; where one is inferred; where a stranger stands beside them [1]."""
@@ -36,7 +36,7 @@ _HARMLESS = re.compile(
     "sensors?|meters?|measured|measurement|actual|values?|readings?|avg|average|mean|feedback|instantaneous|"
     "real|time|current|present|ave|building|bldg|block|floor|level|hall|module|north|south|east|west|site|"
     "station|number|units?|system|name|point|water|electric(al)?|demand|primary|secondary|delivered|import|"
-    "consumed|used|yield|produced|data|analog|input|device|gateway|surface|hourly|interval|timestep|cumulative|accumulated|totali[sz]ed"
+    "consumed|used|yield|produced|data|analog|input|device|gateway|surface|hourly|step|node|whole|loop|riser|environment|starter|motor|panels?|interval|timestep|cumulative|accumulated|totali[sz]ed"
 )
 """Words of more than three letters that change no meaning."""
 _HARMLESS_CHINESE = re.compile(
@@ -179,6 +179,9 @@ def _quantity(said: Phrase, unit: Unit | None) -> str:
     named = said.facets.get("quantity", ())
     if named:
         return next((n for n in named if n in _TEMPERATURES), named[0])
+    plant = "chilled_water" in said.of("medium") or "chiller" in said.of("machine")
+    if unit is not None and unit.symbol in THERMAL_ONLY and plant:
+        return "heat"
     if unit is not None and unit.dimension in _QUANTITY_OF:
         return _QUANTITY_OF[unit.dimension]
     if "set_point" in said.of("about") and said.of("medium") & {"chilled_water", "supply_air"}:
@@ -234,19 +237,20 @@ class _Rule:
 def _one_of(said: frozenset[str], allowed: str) -> bool:
     if allowed == "*":
         return True
-    return len(said) <= 1 and (next(iter(said)) if said else "-") in allowed.split()
+    return bool(said or {"-"} & {*allowed.split()}) and said <= {*allowed.split()}
 
 
 _CHW = "chilled_water"
 _AIR_UNITS = "air_handler crac cooling fan"
 _RULES = (
-    _Rule("chilled_water_supply_temp_c", "temperature", _CHW, "supply leaving", machines="chiller"),
-    _Rule("chilled_water_return_temp_c", "temperature", _CHW, "return entering", machines="chiller"),
+    _Rule("chilled_water_supply_temp_c", "temperature", _CHW, "supply leaving", machines="chiller cooling"),
+    _Rule("chilled_water_return_temp_c", "temperature", _CHW, "return entering", machines="chiller cooling"),
     # condenser water that enters the chillers; it leaves the tower
     _Rule("condenser_water_temp_c", "temperature", "condenser_water", "supply", machines="chiller tower"),
     _Rule("condenser_water_temp_c", "temperature", "condenser_water", "entering", machines="chiller"),
     _Rule("condenser_water_temp_c", "temperature", "condenser_water", "leaving", needs="tower"),
     _Rule("condenser_water_temp_c", "temperature", "", "leaving", needs="tower", confidence=LIKELY),
+    _Rule("condenser_water_temp_c", "temperature", "", "supply", needs="tower", confidence=LIKELY),
     _Rule("supply_air_temp_c", "temperature", "supply_air", machines=_AIR_UNITS),
     _Rule("supply_air_temp_c", "temperature", "", "supply", needs="air_handler crac", confidence=LIKELY),
     _Rule("room_air_temp_c", "temperature", "return_air", machines=_AIR_UNITS),
@@ -264,7 +268,15 @@ _RULES = (
         "chilled_water_set_point_c", "temperature", "chilled_water", "supply leaving -", machines="chiller",
         about="set_point",
     ),
+    _Rule(
+        "chilled_water_set_point_c", "temperature", "", "supply leaving -", needs="chiller",
+        about="set_point", confidence=LIKELY,
+    ),
     _Rule("supply_air_set_point_c", "temperature", "supply_air", machines=_AIR_UNITS, about="set_point"),
+    _Rule(
+        "supply_air_set_point_c", "temperature", "", "supply", needs="air_handler crac", about="set_point",
+        confidence=LIKELY,
+    ),
     _Rule(
         "zone_set_point_c", "temperature", "", "-", "room cold_aisle", machines="cooling", about="set_point",
         confidence=LIKELY,
@@ -272,6 +284,7 @@ _RULES = (
     _Rule("outdoor_rh_pct", "humidity", "outdoor_air"),
     _Rule("outdoor_dew_point_c", "dew_point", "outdoor_air"),
     _Rule("outdoor_wet_bulb_c", "wet_bulb", "outdoor_air"),
+    _Rule("outdoor_wet_bulb_c", "wet_bulb", "", "-", confidence=HINTED),
     _Rule("server_inlet_rh_pct", "humidity", "", places="cold_aisle server_inlet"),
     _Rule("server_inlet_dew_point_c", "dew_point", "", places="cold_aisle server_inlet"),
     _Rule("chilled_water_flow_l_s", "flow", "chilled_water", machines="chiller"),
@@ -330,4 +343,6 @@ def _one_machine(said: Phrase) -> str:
         machines -= {"ups", "ups_output"}
     if machines & {"chiller", "tower"}:
         machines -= {"cooling"}
+    if machines & {"chiller", "tower", "pump"}:
+        machines -= {"facility"}
     return next(iter(machines)) if len(machines) == 1 else ""

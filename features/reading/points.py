@@ -24,6 +24,8 @@ POINT = re.compile(
     r"|^(点|点位|点名|测点|变量|参数|指标|信号|属性|采集点|监测点)(名|名称|编码|编号)?$"
 )
 """Header of the column that names the point."""
+BESIDE_UNIT = re.compile(r"^(type|item|description|名称|类型|项目)$")
+"""Header that names the point only where another column says the unit of each value."""
 VALUE = re.compile(
     r"^(values?|val|readings?|data|(data|present|measured|measurement|reading|numeric) value|pv)$"
     r"|^(值|数值|数据|读数|(测量|采集|数据|当前|实时|监测|指标|参数)值)$"
@@ -56,6 +58,8 @@ def split(table: RawTable, score: HeaderScore) -> list[RawTable]:
         return [table]
     point = next((h for w, h in words.items() if POINT.match(w)), "")
     unit = next((h for w, h in words.items() if UNIT.match(w)), "")
+    if not point and unit:
+        point = next((h for w, h in words.items() if BESIDE_UNIT.match(w)), "")
     if not point:
         bare = len(table.headers) <= _OF_ONE_POINT and score(table.headers) < 1.4
         return [_named(table, value, unit)] if bare else [table]

@@ -25,6 +25,9 @@ HeaderScore = Callable[[Sequence[str]], float]
 _NUMBER = re.compile(r"^[+-]?[\d.,' ]*\d[\d.,' ]*([eE][+-]?\d+)?%?$")
 _STAMP = re.compile(r"^\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}")
 
+LEAST_NAMED_ROWS = 3
+"""Fewest rows that show names of rows without a column name."""
+
 
 @dataclass(frozen=True)
 class RawTable:
@@ -138,7 +141,7 @@ def find_header(
     if layout is not None:
         for line, cells in rows:
             if line == layout.header_row:
-                return line, cells
+                return line, _with_row_names(cells, [r for n, r in rows if n > line])
         raise UnrecognisedError(
             "E-NO-HEADER",
             say("row {row} is not among the first rows", row=layout.header_row),
@@ -163,8 +166,17 @@ def find_header(
             where,
             say("add a row with column names"),
         )
-    cells = best[2]
-    return best[1], cells
+    return best[1], _with_row_names(best[2], [r for n, r in rows if n > best[1]])
+
+
+def _with_row_names(cells: list[str], below: list[list[str]]) -> list[str]:
+    """Return the column names with a blank one before them where every row begins with its own name.
+
+    R's ``write.table`` names no column of row names: each row has one cell more than the header.
+    """
+    longer = all(len(r) == len(cells) + 1 and r[-1].strip() for r in below)
+    named = len({r[0] for r in below if r}) == len(below) >= LEAST_NAMED_ROWS
+    return ["", *cells] if longer and named and all(c.strip() for c in cells) else cells
 
 
 def find_units(

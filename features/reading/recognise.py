@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,13 +16,25 @@ from features.reading import sources, timeaxis, undated
 from features.reading.columns import USED_FROM, file_mapping
 from features.reading.doubt import Question
 from features.reading.draft import Draft, draft, no_date
-from features.reading.headers import UNUSED, match
+from features.reading.headers import UNUSED, match, words_of
 from features.reading.mapping import IGNORE, Answer, FileMapping, Mapping
 from features.reading.phases import phase_sets
 from features.reading.tabular import RawTable
 from features.reading.timeaxis import Stamps
 from features.schema import SCHEMA, Kind
 
+_ANY_MACHINE = re.compile(
+    r"^(total |avg |average |mean )?(load|power|energy|frequency|freq|mode)( consumption| rate)?$"
+    r"|^(平均)?(能耗|功耗|耗电量|用电量|功率|频率)$"
+)
+_NO_STATION = re.compile(
+    r"(?<![a-z])(ups|pdu|racks?|servers?|gpus?|cpus?|chillers?|chw|ahu|crac|crah|hvac|dimm|node)(?![a-z])"
+    r"|机柜|冷冻|冷却|供水|回水|送风|回风"
+)
+_METER = re.compile(
+    r"(?<![a-z])(volt(age)?s?|pf|power factor|thd|humidity|inlet|fan)(?![a-z])|电压|功率因[数素]"
+)
+_ANY_SITE = re.compile(r"^(site|data ?cent|building|数据中心|机房)")
 _OF_NO_KIND = UNUSED | {"@time", "@time-end", "@date", "@hour"}
 
 
@@ -106,6 +119,9 @@ def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> 
             scores[name] += found.confidence if specific else 0.0
             of_both = max(of_both, found.confidence)
     best = max(scores, key=lambda k: scores[k])
+    if best == "base-station" and declared is None and _any_machine({h for t in tables for h in t.headers}):
+        scores[best] = 0.0
+        best = "data-centre"
     if declared is not None:
         if scores[declared] == 0.0 and scores[best] >= USED_FROM:
             raise UnrecognisedError(
@@ -124,6 +140,26 @@ def recognise_kind(tables: Sequence[RawTable], declared: Kind | None = None) -> 
     if scores[best] < USED_FROM:
         raise _nothing_usable([t.headers for t in tables], tables[0].file.name)
     return best
+
+
+def _any_machine(headers: set[str]) -> bool:
+    """Whether nothing but words of any machine, such as load and power, speaks for a base station.
+
+    A UPS, a meter or a server has a load, a power and a frequency too.
+    """
+    words = {h: words_of(h) for h in headers}
+    sites = any(map(_ANY_SITE.match, words.values()))
+    other = any(_NO_STATION.search(w) or (_METER.search(w) and not sites) for w in words.values())
+    found = {h: match(h, "base-station") for h in headers}
+    of_stations = any(
+        m is not None
+        and m.canonical not in _OF_NO_KIND
+        and (m.canonical.startswith("@") or SCHEMA[m.canonical].kind == "base-station")
+        and not _ANY_SITE.match(words[h])
+        and not _ANY_MACHINE.match(re.sub(r" (kwh?|wh?|mwh?|j|pct|[kmg]?hz)$", "", words[h]))
+        for h, m in found.items()
+    )
+    return other and not of_stations
 
 
 def _points_together(tables: Sequence[RawTable], entries: list[FileMapping], root: str) -> list[FileMapping]:
@@ -221,6 +257,11 @@ def _cooling_total(mapping: Mapping) -> Mapping:
     """Take the only cooling meter, the chillers', for the cooling power; the reader reports it."""
     parts = {"tower_fan_power_kw", "pump_power_kw", "fan_power_kw", "dx_power_kw", "evaporative_power_kw"}
     present = {c.canonical for f in mapping.file for c in f.column}
+    # a meter of another machine that is left out shows that the chillers' is not the only one
+    left_out = (
+        match(c.source, "data-centre") for f in mapping.file for c in f.column if c.canonical == IGNORE
+    )
+    present |= {m.canonical for m in left_out if m is not None and m.confidence >= USED_FROM}
     if "chiller_power_kw" not in present or "cooling_power_kw" in present or parts & present:
         return mapping
     files = tuple(

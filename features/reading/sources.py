@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from features.message import Joined, Message, say, term
-from features.reading import numerals
+from features.reading import numerals, phrase
 from features.reading.doubt import Question
 from features.reading.draft import Draft, quoted
 from features.reading.headers import words_of
@@ -38,6 +38,7 @@ APART_K = 3.0
 _DISAGREE = "they do not agree"
 _AGAIN = re.compile(r" \(\d+\)$")
 """What tells repeated headers of one file apart (`features.reading.raw.unique_names`)."""
+_SECONDARY = re.compile(r"(?<![a-z])(sec(ondary)?|schwps?)(?![a-z])|二次")
 _WHOLE = re.compile(r"(?<![a-z])(total|overall|plant|header|common|main|sum|all)(?![a-z])|总|合计|母管")
 
 
@@ -109,6 +110,8 @@ def _one(
     groups: dict[str, list[ColumnMapping]] = defaultdict(list)
     for source in found:
         groups[without_numbers(source.source)].append(source)
+    if canonical == "pump_power_kw":
+        groups = _of_different_pumps(groups)
     surest = max(s.confidence for s in found)
     ranked = sorted(groups.values(), key=lambda group: _rank(group, surest))
     best, others = ranked[0], [s for g in ranked[1:] for s in g]
@@ -145,6 +148,20 @@ def _none_of(
     )
     questions.append(Question("E-QUESTION-METER", why, file, answer, needed=False))
     return [ColumnMapping(c.source, IGNORE, confidence=c.confidence, evidence=why) for c in found]
+
+
+def _of_different_pumps(groups: dict[str, list[ColumnMapping]]) -> dict[str, list[ColumnMapping]]:
+    """Return one group where the groups are pumps of different water, so that none counts another."""
+    firsts = [g[0] for g in groups.values()]
+    named = [words_of(c.source) for c in firsts]
+    said = [phrase.phrase(w) for w in named]
+    waters = {(s.of("medium"), _SECONDARY.search(w) is not None) for s, w in zip(said, named, strict=True)}
+    alike = len({UNITS[c.unit].dimension for c in firsts}) == 1
+    whole = any(_WHOLE.search(w) for w in named)
+    apart = len(waters) == len(groups) and all(len(s.of("medium")) == 1 for s in said)
+    if len(groups) < 2 or not (alike and apart) or whole:
+        return groups
+    return {named[0]: [c for g in groups.values() for c in g]}
 
 
 def _left_out(others: Iterable[ColumnMapping], best: str, canonical: str) -> list[ColumnMapping]:

@@ -67,7 +67,7 @@ _UNITS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
     (Unit("Pa", "pressure", 1e-3), ("pa",)),
     (Unit("bar", "pressure", 100.0), ("bar",)),
     (Unit("inHg", "pressure", 3.38639), ("inhg", "in", "in hg", "inches", "inch")),
-    (Unit("mmHg", "pressure", 0.1333224), ("mmhg", "torr")),
+    (Unit("mmHg", "pressure", 0.1333224), ("mmhg", "mm hg", "torr")),
     (Unit("psi", "pressure", 6.894757), ("psi",)),
     (Unit("m/s", "speed", 1.0), ("m/s", "m s", "mps", "米/秒")),
     (Unit("km/h", "speed", 1 / 3.6), ("km/h", "kmh", "kph")),
