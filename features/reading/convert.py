@@ -12,7 +12,7 @@ from features.errors import MappingFileError
 from features.filed import FiledArray, numbered
 from features.issues import DataIssue, Severity
 from features.message import Message, say
-from features.reading import timeaxis
+from features.reading import timeaxis, zones
 from features.reading.cells import cells_of
 from features.reading.ledger import Ledger
 from features.reading.mapping import IGNORE, ColumnMapping, FileMapping, TimeMapping
@@ -175,7 +175,7 @@ class _Conversion:
             bare = placed & ~unread & np.isnan(stamps.offset_s)
             self._reject(bare, "D-NO-OFFSET", say("stamps without offset among stamps with one"))
             stamps.wall[bare] = timeaxis.NAT
-        utc = timeaxis.to_utc(stamps, zone, codes)
+        utc = zones.to_utc(stamps, zone, codes)
         lost = placed & np.isnat(utc) & ~np.isnat(stamps.wall)
         self._reject(
             lost,

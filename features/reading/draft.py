@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from features.errors import UnrecognisedError
 from features.message import Message, say
-from features.reading import context, numerals, phases, timeaxis, undated
+from features.reading import context, numerals, phases, timeaxis, undated, zones
 from features.reading.doubt import Question
 from features.reading.headers import STATION_ENERGY, UNUSED, Match, match
 from features.reading.mapping import IGNORE, Answer, FileMapping, TimeMapping
@@ -181,7 +181,7 @@ def _without_date(table: Draft, header: str, zone: str) -> None:
     table.time = TimeMapping(
         (header,),
         stamps.order,
-        zone or timeaxis.zone_in_header(header) or "unknown",
+        zone or zones.zone_in_header(header) or "unknown",
         evidence=say(
             "header {header!r}; {evidence}; {source}", header=header, evidence=stamps.evidence, source=source
         ),
@@ -273,10 +273,10 @@ def _zone(columns: tuple[str, ...], stamps: Stamps) -> tuple[str, str]:
     if stamps.offset_s is not None:
         offsets = np.unique(stamps.offset_s[~np.isnan(stamps.offset_s)])
         if len(offsets) == 1:
-            return timeaxis.offset_name(float(offsets[0])), say("every stamp carries its offset")
+            return zones.offset_name(float(offsets[0])), say("every stamp carries its offset")
         return "UTC", say("stamps carry {count} different offsets", count=len(offsets))
     for column in columns:
-        zone = timeaxis.zone_in_header(column)
+        zone = zones.zone_in_header(column)
         if zone:
             return zone, say("zone in the header {column!r}", column=column)
     return "unknown", say("no zone is given: wall-clock time")
