@@ -29,7 +29,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "itu5g"
 
 @pytest.fixture(scope="module")
 def result() -> Backtest:
-    data = fleet(stations=33, days=4)
+    data = fleet(stations=30, days=4)
     clock = find_clock_offset(data, Q)
     rows, domain, notes = backtest_quantity(
         build(data, Q), clock, 0, lambda _what, _share: None, (SMALL, SMALL.with_(num_leaves=15))
@@ -214,7 +214,7 @@ def itu(stations: int) -> pd.DataFrame:
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the measured base stations in ../shared/data/itu5g")
 def test_errors_on_measured_stations_stay_small() -> None:
     """What a fit proves on held-out hours; `tests/benchmarks/backtests.py itu5g` shows every problem."""
-    bundle = fit(telemetry(itu(100)))
+    bundle = fit(telemetry(itu(60)))
     held_out = bundle.card.quantities[Q]["held_out"]
     assert held_out["around"]["wmape"] < 3.0  # type: ignore[index]
     assert held_out["past"]["wmape"] < 4.5  # type: ignore[index]
