@@ -49,10 +49,18 @@ LONGEST = (
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--studies", action="store_true", help="run the tests marked as studies too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the longest modules: at the end one process would work while the other waits."""
     place = {name: at for at, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+    if not config.getoption("--studies"):
+        for item in items:
+            if item.get_closest_marker("study"):
+                item.add_marker(pytest.mark.skip(reason="a study, of which shorter tests remain: --studies"))
 
 
 @dataclass(frozen=True)

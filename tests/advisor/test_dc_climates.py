@@ -41,7 +41,11 @@ class Judged:
         return float(100 * (1 - self.true(self.wide)["facility_power_kw"].sum() / before))
 
 
-@pytest.fixture(scope="module", params=[TEMPERATE_CENTRE, COLD_CENTRE], ids=lambda c: c.folder)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(TEMPERATE_CENTRE, marks=pytest.mark.study), COLD_CENTRE],
+    ids=lambda c: c.folder,
+)
 def judged(request, tmp_path_factory: pytest.TempPathFactory, dc_bundle_of) -> Judged:
     centre = request.param
     paths = write_samples(tmp_path_factory.mktemp("samples"), seed=SEED)

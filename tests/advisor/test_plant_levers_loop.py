@@ -121,6 +121,7 @@ def test_less_air_than_was_tried_at_such_need_is_not_advised(tmp_path: Path, dc_
     assert site.run(plan)["server_inlet_temp_c"].max() <= INLET_MAX_C
 
 
+@pytest.mark.study
 def test_all_levers_together(tmp_path: Path, dc_bundle_of: BundleOf) -> None:
     """Five levers stepped at once: most of what the best constants save, and no limit is broken."""
     window = (pd.Timestamp("2025-04-15", tz="+08:00"), pd.Timestamp("2025-06-01", tz="+08:00"))

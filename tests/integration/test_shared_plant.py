@@ -25,7 +25,9 @@ def advice_on(name: str) -> Advice:
     return advise(telemetry, fit_bundle(telemetry, target="it_power_kw"), (), site_of("NY"))
 
 
-@pytest.mark.parametrize(("name", "direction"), [("low_fan_NY", 1), ("two_zone_NY", -1)])
+@pytest.mark.parametrize(
+    ("name", "direction"), [("low_fan_NY", 1), pytest.param("two_zone_NY", -1, marks=pytest.mark.study)]
+)
 def test_direction_of_the_zone_set_point(name: str, direction: int) -> None:
     advice = advice_on(name)
     table = advice.plan_table[advice.plan_table["lever"] == ZONE]

@@ -210,7 +210,7 @@ def itu(stations: int) -> pd.DataFrame:
     return table.astype(dict.fromkeys(numbers, np.float64))
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the measured base stations in ../shared/data/itu5g")
 def test_errors_on_measured_stations_stay_small() -> None:
     """What a fit proves on held-out hours; `tests/benchmarks/backtests.py itu5g` shows every problem."""
