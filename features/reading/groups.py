@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,8 @@ from features.filed import FiledArray, is_filed, ranks
 from features.reading.convert import ROW, Rows
 from features.reading.mapping import IGNORE
 from features.reading.timeaxis import IntArray
-from features.reading.whole import in_threads
 from features.schema import KEY_COLUMNS
+from features.threads import in_threads
 
 
 @dataclass
@@ -31,19 +31,16 @@ class Group:
     marks_end: bool
     further: tuple[IntArray, ...] = ()
     combine: dict[str, str] = field(default_factory=dict)
-    _codes: IntArray | None = field(default=None, init=False, repr=False)
 
     @property
     def columns(self) -> list[str]:
         """Canonical columns."""
         return [str(c) for c in self.frame if c not in KEY_COLUMNS and c not in (ROW, "_table")]
 
-    @property
+    @cached_property
     def codes(self) -> IntArray:
         """One code per (site, unit), in sorted order of the names."""
-        if self._codes is None:
-            self._codes = codes_of(self.frame)
-        return self._codes
+        return codes_of(self.frame)
 
     @property
     def micros(self) -> IntArray:

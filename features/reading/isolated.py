@@ -23,9 +23,9 @@ from features.message import pack, say, unpack
 from features.reading.export import Reading, read_export
 from features.reading.ledger import RowCounts
 from features.reading.mapping import Mapping
-from features.reading.whole import threads
 from features.schema import Kind
 from features.telemetry import Telemetry
+from features.threads import threads
 
 CHILD = "from features.reading.isolated import child; child()"
 """What the child process runs."""

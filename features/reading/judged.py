@@ -17,8 +17,8 @@ from features.message import say
 from features.reading.ledger import Ledger
 from features.reading.numerals import BoolArray, FloatArray
 from features.reading.screen import Screen, screened
-from features.reading.whole import in_threads
 from features.schema import KEY_COLUMNS, SCHEMA, Kind
+from features.threads import in_threads
 
 IntArray = npt.NDArray[np.int64]
 MARKS_SCHEMA = pa.schema(

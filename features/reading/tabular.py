@@ -112,7 +112,9 @@ def _read_large(file: InputFile, score: HeaderScore, layout: FileMapping | None)
             table = _large_parquet(file) if file.form == "parquet" else None
     except NotPlainError:
         return None
-    return table if table is not None and points.split(table, score) == [table] else None
+    if table is None or points.split(table, score)[0] is not table:  # one point, or several, are taken apart
+        return None
+    return table
 
 
 def _large_text(file: InputFile, score: HeaderScore, layout: FileMapping | None) -> RawTable | None:

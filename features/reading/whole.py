@@ -7,10 +7,7 @@ blank rows) ends in `NotPlainError`: the reader that looks at every cell then sa
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from features.reading.numerals import MISSING
+from features.threads import in_threads
 
 IntArray = npt.NDArray[np.int64]
 Take = Callable[[int, Mapping[str, pa.Array]], None]
@@ -54,27 +52,6 @@ class Whole(Protocol):
 
     def line(self, positions: IntArray) -> IntArray:
         """Return the row numbers in the file, 1-based."""
-
-
-def threads() -> int:
-    """Return how many pieces are read beside each other."""
-    return max(1, min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 8))
-
-
-def in_threads(jobs: Iterator[Callable[[], object]]) -> None:
-    """Run jobs, no more of them begun than threads can soon take; the first error ends it."""
-    with ThreadPoolExecutor(threads()) as pool:
-        begun: deque[Future[object]] = deque()
-        try:
-            for job in jobs:
-                begun.append(pool.submit(job))
-                if len(begun) > threads() + 1:
-                    begun.popleft().result()
-            while begun:
-                begun.popleft().result()
-        finally:
-            for future in begun:
-                future.cancel()
 
 
 def stretches(rows: int) -> list[tuple[int, int]]:
