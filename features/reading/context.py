@@ -96,9 +96,8 @@ def weighed(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -
         Name of the file without extension.
     """
     result = dict(matches)
-    bare = {
-        h for h, m in matches.items() if m.canonical in _WEATHER and _BARE.match(without_mean(words_of(h)))
-    }
+    words = {h: words_of(h) for h in headers}
+    bare = {h for h, m in matches.items() if m.canonical in _WEATHER and _BARE.match(without_mean(words[h]))}
     if bare and not _is_weather(matches, headers, file, bare):
         for header in bare:
             said = say(
@@ -106,29 +105,28 @@ def weighed(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -
                 evidence=matches[header].evidence,
             )
             result[header] = replace(matches[header], confidence=_TOO_LITTLE, evidence=said)
-    result |= dict(_of_other_files(matches, headers, file))
+    result |= dict(_of_other_files(matches, words, file))
     if not any(m.canonical == "pv_power_kw" for m in matches.values()):
         for header, found in matches.items():
-            if found.canonical in _OF_A_SITE and _OF_A_PLANT.match(words_of(header)):
+            if found.canonical in _OF_A_SITE and _OF_A_PLANT.match(words[header]):
                 said = say("{evidence}, but nothing here says whose energy it is", evidence=found.evidence)
                 result[header] = replace(found, confidence=_TOO_LITTLE, evidence=said)
     for header, why in {
-        **_board_air(matches, headers),
-        **_fans_of_a_tower(matches, headers),
-        **_totals_of_a_meter(matches, headers, file),
-        **_water_or_air(matches, headers),
-        **_one_server(matches, headers),
-        **_no_plant(matches, headers),
+        **_board_air(matches, words),
+        **_fans_of_a_tower(matches, words),
+        **_totals_of_a_meter(matches, words, file),
+        **_water_or_air(matches, words),
+        **_one_server(matches, words),
+        **_no_plant(matches, words),
     }.items():
         result[header] = replace(result[header], canonical=KNOWN, evidence=why)
     return result
 
 
 def _of_other_files(
-    matches: Mapping[str, Match], headers: tuple[str, ...], file: str
+    matches: Mapping[str, Match], words: Mapping[str, str], file: str
 ) -> Iterator[tuple[str, Match]]:
     """Give the matches that the kind of file contradicts: accelerators, a power system, a thermal storage."""
-    words = {h: words_of(h) for h in headers}
     accelerators = any(_ACCELERATOR.search(w) for w in words.values())
     generation = sum(_GENERATION.search(w) is not None for w in words.values()) >= _KINDS_OF_GENERATION
     storage = _STORAGE_FILE.search(file) is not None
@@ -145,22 +143,22 @@ def _of_other_files(
         yield header, replace(found, canonical=KNOWN, evidence=of)
 
 
-def _board_air(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+def _board_air(matches: Mapping[str, Match], words: Mapping[str, str]) -> dict[str, str]:
     """Return ambient air beside sensors of a mainboard as what it is: the air in front of a server."""
-    if not any(_BOARD.search(words_of(h)) for h in headers):
+    if not any(_BOARD.search(w) for w in words.values()):
         return {}
     return {
         h: say(
             "{evidence}, but beside sensors of a mainboard it is the air around a server", evidence=m.evidence
         )
         for h, m in matches.items()
-        if m.canonical == "outdoor_dry_bulb_c" and _AMBIENT.search(words_of(h))
+        if m.canonical == "outdoor_dry_bulb_c" and _AMBIENT.search(words[h])
     }
 
 
-def _fans_of_a_tower(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+def _fans_of_a_tower(matches: Mapping[str, Match], words: Mapping[str, str]) -> dict[str, str]:
     """Return fans without a word of air in a file of chillers and towers: they may be the tower's."""
-    tower = any(_TOWER.search(words_of(h)) for h in headers)
+    tower = any(_TOWER.search(w) for w in words.values())
     if not tower or any(m.canonical in _AIR_SIDE for m in matches.values()):
         return {}
     return {
@@ -168,50 +166,48 @@ def _fans_of_a_tower(matches: Mapping[str, Match], headers: tuple[str, ...]) -> 
             "{evidence}, but the file is of chillers and towers: it may be the tower's", evidence=m.evidence
         )
         for h, m in matches.items()
-        if m.canonical == "fan_power_kw" and not _FAN_OF_AIR.search(words_of(h))
+        if m.canonical == "fan_power_kw" and not _FAN_OF_AIR.search(words[h])
     }
 
 
-def _water_or_air(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+def _water_or_air(matches: Mapping[str, Match], words: Mapping[str, str]) -> dict[str, str]:
     """Return a bare supply or return in a file that speaks of water and not of air."""
-    words = [words_of(h) for h in headers]
-    if not any(map(_WATER_WORD.search, words)) or any(map(_AIR_WORD.search, words)):
+    if not any(map(_WATER_WORD.search, words.values())) or any(map(_AIR_WORD.search, words.values())):
         return {}
     return {
         h: say("{evidence}, but the file speaks of water and not of air", evidence=m.evidence)
         for h, m in matches.items()
-        if m.canonical in _AIR_SIDE and _BARE_WATER_OR_AIR.match(words_of(h))
+        if m.canonical in _AIR_SIDE and _BARE_WATER_OR_AIR.match(words[h])
     }
 
 
-def _one_server(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+def _one_server(matches: Mapping[str, Match], words: Mapping[str, str]) -> dict[str, str]:
     """Return system, total and fans beside sensors of a mainboard: they are those of one server."""
-    if not any(_BOARD.search(words_of(h)) for h in headers):
+    if not any(_BOARD.search(w) for w in words.values()):
         return {}
     of_a_site = {"facility_power_kw", "cooling_power_kw", "fan_power_kw"}
     return {
         h: say("{evidence}, but beside sensors of a mainboard it is that of one server", evidence=m.evidence)
         for h, m in matches.items()
-        if m.canonical in of_a_site and _ONE_SERVER.match(re.sub(r" (k?w|k?wh)$", "", words_of(h)))
+        if m.canonical in of_a_site and _ONE_SERVER.match(re.sub(r" (k?w|k?wh)$", "", words[h]))
     }
 
 
-def _no_plant(matches: Mapping[str, Match], headers: tuple[str, ...]) -> dict[str, str]:
+def _no_plant(matches: Mapping[str, Match], words: Mapping[str, str]) -> dict[str, str]:
     """Return a system's power where nothing speaks of a cooling plant, and RT where requests are counted."""
-    words = [words_of(h) for h in headers]
-    plant = any(_WATER_WORD.search(w) or _PLANT.search(w) for w in words)
-    service = any(map(_SERVICE.search, words))
+    plant = any(_WATER_WORD.search(w) or _PLANT.search(w) for w in words.values())
+    service = any(map(_SERVICE.search, words.values()))
     return {
         h: say("{evidence}, but nothing else here speaks of a cooling plant", evidence=m.evidence)
         for h, m in matches.items()
-        if (m.canonical == "cooling_power_kw" and re.match("sys(tem)? ", words_of(h) + " ") and not plant)
-        or (m.canonical == "thermal_load_kw" and words_of(h) == "rt" and service)
+        if (m.canonical == "cooling_power_kw" and re.match("sys(tem)? ", words[h] + " ") and not plant)
+        or (m.canonical == "thermal_load_kw" and words[h] == "rt" and service)
     }
 
 
-def _totals_of_a_meter(matches: Mapping[str, Match], headers: tuple[str, ...], file: str) -> dict[str, str]:
+def _totals_of_a_meter(matches: Mapping[str, Match], words: Mapping[str, str], file: str) -> dict[str, str]:
     """Return bare totals beside voltages and currents: the total of one meter's phases, of any load."""
-    if _MAIN_FILE.search(file) or not any(_OF_A_METER.search(words_of(h)) for h in headers):
+    if _MAIN_FILE.search(file) or not any(_OF_A_METER.search(w) for w in words.values()):
         return {}
     return {
         h: say(
@@ -220,7 +216,7 @@ def _totals_of_a_meter(matches: Mapping[str, Match], headers: tuple[str, ...], f
         )
         for h, m in matches.items()
         if m.canonical == "facility_power_kw"
-        and _BARE_TOTAL.search(re.sub(r" (kwh?|wh?|mwh?)$", "", words_of(h)))
+        and _BARE_TOTAL.search(re.sub(r" (kwh?|wh?|mwh?)$", "", words[h]))
     }
 
 
